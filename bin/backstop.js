@@ -1,0 +1,38 @@
+#!/usr/bin/env node
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { refuseNode } from './node-version.js';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+
+/** In a checkout the sources are run as they are; an image has only what was built from them. */
+async function loadCommands() {
+  const source = path.join(root, 'src/cli.ts');
+  if (!existsSync(source)) return import(pathToFileURL(path.join(root, 'dist/src/cli.js')).href);
+  const { generateIfStale } = await import('../scripts/generate.mjs');
+  await generateIfStale();
+  // In this process, not a child: signals must reach the service itself.
+  const { register } = await import('tsx/esm/api');
+  register();
+  return import(pathToFileURL(source).href);
+}
+
+async function start() {
+  const settings = path.join(root, '.env');
+  if (existsSync(settings)) process.loadEnvFile(settings);
+  const { main } = await loadCommands();
+  process.exitCode = await main(process.argv.slice(2));
+}
+
+const refusal = refuseNode(process.version);
+if (refusal !== undefined) {
+  console.error(refusal);
+  process.exitCode = 1;
+} else {
+  start().catch((error) => {
+    console.error(error);
+    process.exitCode = 1;
+  });
+}

@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import type { RiskState } from '../db/risk-state.js';
+import { isHeld, statusOf, valuate, type Account, type AccountValuation, type MarginStatus } from '../risk/margin.js';
+import { rank, score, type RankEntry, type Ranking, type Score } from '../risk/ranking.js';
+import { sideOf, type Side } from '../risk/contract.js';
+
+/** Held: without a trustworthy price; then `status` is the last known one, null when there never was one. */
+export interface AccountMargin {
+  readonly account: Account;
+  readonly valuation: AccountValuation | null;
+  readonly status: MarginStatus | null;
+  readonly held: boolean;
+}
+
+/** The queue of one market and side. The id is a digest of the prices, positions and policy that it was made from. */
+export interface PublishedRanking {
+  readonly id: string;
+  readonly ranking: Ranking;
+  readonly policyVersion: string;
+  readonly entryOf: ReadonlyMap<string, RankEntry>;
+}
+
+export type Indicator =
+  | (Omit<RankEntry, 'accountId' | 'size'> & { readonly state: 'RANKED'; readonly queueLength: number; readonly score: Score; readonly rankingId: string })
+  | { readonly state: 'EXEMPT' | 'UNKNOWN' };
+
+/** Margin and rankings of one state of the database, made by `risk`. Rankings are made when first asked for. */
+export interface Book {
+  readonly state: RiskState;
+  margin(accountId: string): AccountMargin | undefined;
+  margins(): Iterable<AccountMargin>;
+  ranking(marketId: string, side: Side): PublishedRanking;
+  /** Of a position; undefined when there is none. A liquidity provider is EXEMPT, a HELD account UNKNOWN. */
+  indicator(accountId: string, marketId: string): Indicator | undefined;
+}
+
+/** `known` spares the work of valuing accounts whose margin the caller has already. */
+export function makeBook(state: RiskState, known?: (accountId: string) => AccountMargin | undefined): Book {
+  const margins = new Map<string, AccountMargin>();
+  for (const account of state.accounts.values()) margins.set(account.id, known?.(account.id) ?? marginOf(state, account));
+  const rankings = new Map<string, PublishedRanking>();
+  const ranking = (marketId: string, side: Side): PublishedRanking => {
+    const key = `${marketId} ${side}`;
+    const known = rankings.get(key);
+    if (known !== undefined) return known;
+    const made = makeRanking(state, margins.values(), marketId, side);
+    rankings.set(key, made);
+    return made;
+  };
+  const indicator = (accountId: string, marketId: string): Indicator | undefined => {
+    const margin = margins.get(accountId);
+    const holding = margin?.account.positions.get(marketId);
+    if (margin === undefined || holding === undefined) return undefined;
+    if (margin.account.kind !== 'TRADER') return { state: 'EXEMPT' };
+    if (margin.held) return { state: 'UNKNOWN' };
+    const published = ranking(marketId, sideOf(holding.size));
+    const entry = published.entryOf.get(accountId);
+    if (entry === undefined) throw new Error(`${accountId} is missing in the queue of ${marketId}`);
+    return { state: 'RANKED', ...entry, queueLength: published.ranking.queueLength, rankingId: published.id };
+  };
+  return { state, margin: (id) => margins.get(id), margins: () => margins.values(), ranking, indicator };
+}
+
+function marginOf(state: RiskState, account: Account): AccountMargin {
+  const valuation = valuate(account, state.markets, state.marks);
+  if (account.kind !== 'TRADER') return { account, valuation, status: null, held: false };
+  if (valuation === null || isHeld(valuation, state.venue)) {
+    return { account, valuation, status: state.lastStatuses.get(account.id)?.status ?? null, held: true };
+  }
+  return { account, valuation, status: statusOf(valuation, state.venue), held: false };
+}
+
+function makeRanking(state: RiskState, margins: Iterable<AccountMargin>, marketId: string, side: Side): PublishedRanking {
+  const market = state.markets.get(marketId);
+  if (market === undefined) throw new Error(`no market ${marketId}`);
+  const candidates = [];
+  for (const { account, valuation, held } of margins) {
+    const holding = account.positions.get(marketId);
+    if (holding === undefined || account.kind !== 'TRADER' || held || valuation === null) continue;
+    if (sideOf(holding.size) !== side) continue;
+    candidates.push({ accountId: account.id, size: holding.size.abs(), score: score(market.policy.score, valuation, marketId) });
+  }
+  const ranking = rank(marketId, side, candidates);
+  return {
+    id: digestOf(state, market.policy.version, ranking),
+    ranking,
+    policyVersion: market.policy.version,
+    entryOf: new Map(ranking.entries.map((entry) => [entry.accountId, entry])),
+  };
+}
+
+/** Every price of the state counts, since a cross account's score depends on all of its markets. */
+function digestOf(state: RiskState, policyVersion: string, ranking: Ranking): string {
+  const hash = createHash('sha256');
+  hash.update(`${ranking.marketId} ${ranking.side} policy ${policyVersion}\n`);
+  for (const [marketId, mark] of state.marks) hash.update(`${marketId} ${mark.price.toFixed()}\n`);
+  for (const entry of ranking.entries) {
+    hash.update(`${entry.accountId} ${entry.size.toFixed()} ${entry.score.value?.toFixed() ?? '-'}\n`);
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,76 @@
+import postgres from 'postgres';
+import { BackstopError, messageOf } from '../errors.js';
+
+export type Sql = postgres.Sql;
+/** The connection of one open transaction. */
+export type Tx = postgres.TransactionSql;
+/** Either of them: what a function that only reads takes. */
+export type Reader = postgres.ISql;
+
+export interface ConnectOptions {
+  readonly max?: number;
+  /** Shown in pg_stat_activity. */
+  readonly applicationName?: string;
+}
+
+const DEFAULT_CONNECTIONS = 10;
+const CONNECT_SECONDS = 10;
+const END_SECONDS = 5;
+/** `transaction_timeout`, on which a frozen engine's lock depends, came with this version. */
+const OLDEST_POSTGRES_MAJOR = 17;
+
+const OID_DATE = 1082;
+const OID_TIMESTAMP = 1114;
+const OID_TIMESTAMPTZ = 1184;
+
+/**
+ * Rows come back without loss: numeric and int8 as decimal text, timestamptz as `2025-10-10T21:03:00.000000Z`.
+ * A JavaScript Date would drop the microseconds. Always six of them, so that text order is time order.
+ */
+export function openSql(url: string, options: ConnectOptions = {}): Sql {
+  return postgres(url, {
+    max: options.max ?? DEFAULT_CONNECTIONS,
+    connect_timeout: CONNECT_SECONDS,
+    onnotice: () => undefined,
+    connection: { application_name: options.applicationName ?? 'backstop', TimeZone: 'UTC', DateStyle: 'ISO' },
+    types: {
+      date: {
+        to: OID_TIMESTAMPTZ,
+        from: [OID_DATE, OID_TIMESTAMP, OID_TIMESTAMPTZ],
+        serialize: (value: unknown) => (value instanceof Date ? value.toISOString() : value),
+        parse: isoText,
+      },
+    },
+  }) as Sql;
+}
+
+/** Ends after what is running, at the latest after a few seconds. */
+export async function closeSql(sql: Sql): Promise<void> {
+  await sql.end({ timeout: END_SECONDS });
+}
+
+/** `2025-10-10 21:03:00.5+00`, as the server writes it in UTC, to `2025-10-10T21:03:00.500000Z`; all else as it is. */
+export function isoText(text: string): string {
+  const parts = /^(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d+))?\+00$/.exec(text);
+  if (parts === null) return text;
+  const [, day = '', time = '', fraction = ''] = parts;
+  return `${day}T${time}.${fraction.padEnd(6, '0')}Z`;
+}
+
+/** Refuses, in one sentence, a server that is out of reach or too old. Returns its version. */
+export async function checkServer(sql: Sql): Promise<string> {
+  let row: { number: string; version: string } | undefined;
+  try {
+    [row] = await sql<{ number: string; version: string }[]>`
+      select current_setting('server_version_num') as number, current_setting('server_version') as version`;
+  } catch (error) {
+    // The driver names host and port, but never the password.
+    throw new BackstopError('SETUP', `The database cannot be reached: ${messageOf(error)}.`, { cause: error });
+  }
+  const version = row?.version ?? 'unknown';
+  const major = Math.floor(Number.parseInt(row?.number ?? '0', 10) / 10_000);
+  if (major < OLDEST_POSTGRES_MAJOR) {
+    throw new BackstopError('SETUP', `The database runs PostgreSQL ${version}; Backstop needs ${OLDEST_POSTGRES_MAJOR} or newer.`);
+  }
+  return version;
+}

@@ -1,0 +1,120 @@
+import { dec, type Decimal } from '../risk/decimal.js';
+import type { Instant } from '../risk/instant.js';
+import type { Tx } from './connect.js';
+
+/** Held by the one lap that runs, in whatever process, until its transaction ends. */
+const LAP_LOCK = 4_207_315_889n;
+
+export interface JobState {
+  /** Of the last run; the next one is this + 1. */
+  readonly round: string;
+  readonly paused: boolean;
+  readonly isDue: boolean;
+}
+
+/** First statement of a lap. False: another process is inside one. */
+export async function claimLap(tx: Tx): Promise<boolean> {
+  const [row] = await tx<{ claimed: boolean }[]>`select pg_try_advisory_xact_lock(${LAP_LOCK.toString()}::bigint) as claimed`;
+  return row?.claimed === true;
+}
+
+/**
+ * The job's row, locked. A lap that ended between this transaction's snapshot and its claim has changed the row, so
+ * locking it fails to serialize and the whole lap is tried anew on what that one left.
+ */
+export async function lockJob(tx: Tx, jobId: string): Promise<JobState> {
+  const [row] = await tx<{ round: string; paused: boolean; is_due: boolean }[]>`
+    select round, paused, due_at <= clock_timestamp() as is_due from job where id = ${jobId} for update`;
+  if (row === undefined) throw new Error(`no job ${jobId}`);
+  return { round: row.round, paused: row.paused, isDue: row.is_due };
+}
+
+export async function databaseInstant(tx: Tx): Promise<Instant> {
+  const [row] = await tx<{ at: Instant }[]>`select clock_timestamp() as at`;
+  if (row === undefined) throw new Error('no clock');
+  return row.at;
+}
+
+/** From now on this transaction may last so long; then the server ends it, and its locks, whatever its process does. */
+export async function limitTransaction(tx: Tx, milliseconds: number): Promise<void> {
+  await tx`select set_config('transaction_timeout', ${`${String(milliseconds)}ms`}, true)`;
+}
+
+export interface CallRow {
+  readonly id: string;
+  readonly accountId: string;
+  readonly transitionId: string;
+  readonly status: 'OPEN' | 'LAPSED';
+  readonly deadline: Instant;
+  readonly onLapse: 'REDUCE_ONLY' | 'LIQUIDATE';
+}
+
+/** Calls that are open, or lapsed and not yet released, by account. */
+export async function loadStandingCalls(tx: Tx): Promise<Map<string, CallRow[]>> {
+  const rows = await tx<CallRow[]>`
+    select id, account_id as "accountId", transition_id as "transitionId", status, deadline, on_lapse as "onLapse"
+    from margin_call where status = 'OPEN' or (status = 'LAPSED' and released_at is null)
+    order by id`;
+  const calls = new Map<string, CallRow[]>();
+  for (const row of rows) calls.set(row.accountId, [...(calls.get(row.accountId) ?? []), row]);
+  return calls;
+}
+
+export interface ShownRow {
+  readonly level: number;
+  readonly rank: number;
+  readonly at: Instant;
+}
+
+/** The level last published of each position, by `account market`. */
+export async function loadShownLevels(tx: Tx): Promise<Map<string, ShownRow>> {
+  const rows = await tx<(ShownRow & { account_id: string; market_id: string })[]>`
+    select account_id, market_id, level, rank, shown_at as at from adl_level`;
+  return new Map(rows.map((row) => [`${row.account_id} ${row.market_id}`, { level: row.level, rank: row.rank, at: row.at }]));
+}
+
+export interface DepthLevelRow {
+  readonly price: Decimal;
+  readonly size: Decimal;
+  readonly place: number;
+}
+
+export interface DepthRow {
+  readonly marketId: string;
+  readonly snapshotId: string;
+  readonly bids: readonly DepthLevelRow[];
+  readonly asks: readonly DepthLevelRow[];
+}
+
+/** What earlier fills left of the newest depth of each market, best first, in whole steps of the market. */
+export async function loadDepthLeft(tx: Tx): Promise<DepthRow[]> {
+  const rows = await tx<{ market_id: string; id: string; side: 'BID' | 'ASK'; place: number; price: string; size: string }[]>`
+    with newest as (
+      select m.id as market_id, m.size_step, d.*
+      from market m cross join lateral (
+        select id, bid_prices, bid_sizes, ask_prices, ask_sizes from depth_snapshot
+        where market_id = m.id order by at desc, id desc limit 1) d
+    ), levels as (
+      select market_id, size_step, id, 'BID' as side, l.* from newest,
+        unnest(bid_prices, bid_sizes) with ordinality as l (price, size, place)
+      union all
+      select market_id, size_step, id, 'ASK', l.* from newest,
+        unnest(ask_prices, ask_sizes) with ordinality as l (price, size, place)
+    ), used as (
+      select f.depth_snapshot_id, f.depth_side, f.depth_level, sum(f.size) as size
+      from liquidation_fill f join newest n on n.id = f.depth_snapshot_id group by 1, 2, 3
+    )
+    select l.market_id, l.id, l.side, l.place::int as place, l.price,
+           div(l.size - coalesce(u.size, 0), l.size_step) * l.size_step as size
+    from levels l left join used u on u.depth_snapshot_id = l.id and u.depth_side = l.side and u.depth_level = l.place
+    where l.size - coalesce(u.size, 0) >= l.size_step
+    order by l.market_id, l.side, l.place`;
+  const byMarket = new Map<string, { snapshotId: string; bids: DepthLevelRow[]; asks: DepthLevelRow[] }>();
+  for (const row of rows) {
+    const depth = byMarket.get(row.market_id) ?? { snapshotId: row.id, bids: [], asks: [] };
+    byMarket.set(row.market_id, depth);
+    const level = { price: dec(row.price), size: dec(row.size), place: row.place };
+    (row.side === 'BID' ? depth.bids : depth.asks).push(level);
+  }
+  return [...byMarket].map(([marketId, depth]) => ({ marketId, ...depth }));
+}

@@ -1,0 +1,245 @@
+import { dec, type Decimal } from '../risk/decimal.js';
+import { makeSchedule, type Bracket } from '../risk/brackets.js';
+import { isOlderThan, type Instant } from '../risk/instant.js';
+import type { Account, Holding, Market, MarginStatus, Policy, VenueParams } from '../risk/margin.js';
+import type { Reader } from './connect.js';
+
+/** The newest accepted price of a market. Live: fresh at the state's instant, and the market is ACTIVE. */
+export interface MarkFact {
+  readonly priceMarkId: string;
+  readonly price: Decimal;
+  readonly at: Instant;
+  readonly live: boolean;
+}
+
+export interface MarketState extends Market {
+  readonly fundId: string;
+  readonly liquidityProviderId: string;
+  readonly badDebtLimit: Decimal;
+}
+
+/** An insurance fund; its balance is its account's. Null caps: none. */
+export interface FundState {
+  readonly accountId: string;
+  readonly perEventCap: Decimal | null;
+  readonly windowAllowance: Decimal | null;
+  /** Σ of the net payments of the fund's events inside the window that ends at the state's instant. */
+  readonly windowPaid: Decimal;
+}
+
+export interface LastStatus {
+  readonly transitionId: string;
+  readonly status: MarginStatus | null;
+  readonly held: boolean;
+}
+
+/** Everything that a decision may depend on, at one instant, from one snapshot of the database. */
+export interface RiskState {
+  readonly at: Instant;
+  readonly venue: VenueParams;
+  readonly markets: ReadonlyMap<string, MarketState>;
+  readonly marks: ReadonlyMap<string, MarkFact>;
+  /** In id order. */
+  readonly accounts: ReadonlyMap<string, Account>;
+  readonly funds: ReadonlyMap<string, FundState>;
+  readonly lastStatuses: ReadonlyMap<string, LastStatus>;
+}
+
+/** Reads the whole state; call it inside a repeatable-read transaction, else its parts may differ in time. */
+export async function loadRiskState(reader: Reader, at: Instant): Promise<RiskState> {
+  const venue = await loadVenue(reader);
+  const markets = await loadMarkets(reader);
+  const marks = await loadMarks(reader, markets, at);
+  const accounts = await loadAccounts(reader);
+  const funds = await loadFunds(reader, at);
+  const lastStatuses = await loadLastStatuses(reader);
+  return { at, venue, markets, marks, accounts, funds, lastStatuses };
+}
+
+async function loadVenue(reader: Reader): Promise<VenueParams> {
+  const [row] = await reader<Record<string, string>[]>`
+    select warning_ratio, call_ratio, liquidation_target, call_deadline_ms::text, call_extension_cap_ms::text,
+           on_call_lapse, stale_share, accounts_per_lap::text
+    from venue_parameters order by version desc limit 1`;
+  if (row === undefined) throw new Error('venue_parameters is empty');
+  return {
+    warningRatio: dec(text(row, 'warning_ratio')),
+    callRatio: dec(text(row, 'call_ratio')),
+    liquidationTarget: dec(text(row, 'liquidation_target')),
+    callDeadlineMs: Number.parseInt(text(row, 'call_deadline_ms'), 10),
+    callExtensionCapMs: Number.parseInt(text(row, 'call_extension_cap_ms'), 10),
+    onCallLapse: text(row, 'on_call_lapse') as VenueParams['onCallLapse'],
+    staleShare: dec(text(row, 'stale_share')),
+    accountsPerLap: Number.parseInt(text(row, 'accounts_per_lap'), 10),
+  };
+}
+
+interface MarketRow {
+  id: string;
+  payoff: Market['payoff'];
+  status: Market['status'];
+  settlement_asset_id: string;
+  contract_size: string;
+  price_tick: string;
+  size_step: string;
+  insurance_fund_id: string;
+  liquidity_provider_id: string;
+  max_fee_rate: string;
+  max_deviation: string;
+  price_band: string;
+  stale_after_ms: number;
+  bad_debt_limit: string;
+  brackets: [floor: string, maintenance: string, initial: string][] | null;
+  policy: { version: number; score: string; allocation: string; price_basis: string; trigger: string } | null;
+}
+
+async function loadMarkets(reader: Reader): Promise<Map<string, MarketState>> {
+  const rows = await reader<MarketRow[]>`
+    select m.id, m.payoff, m.status, m.settlement_asset_id, m.contract_size, m.price_tick, m.size_step,
+           m.insurance_fund_id, m.liquidity_provider_id, m.max_fee_rate, m.max_deviation, m.price_band,
+           m.stale_after_ms, m.bad_debt_limit,
+           (select json_agg(json_build_array(b.floor::text, b.maintenance_rate::text, b.initial_rate::text) order by b.floor)
+            from bracket b where b.market_id = m.id
+              and b.version = (select max(version) from bracket_version v where v.market_id = m.id)) as brackets,
+           (select to_json(p) from policy_version p where p.market_id = m.id order by version desc limit 1) as policy
+    from market m order by m.id`;
+  return new Map(rows.map((row) => [row.id, toMarket(row)]));
+}
+
+function toMarket(row: MarketRow): MarketState {
+  if (row.brackets === null || row.policy === null) throw new Error(`market ${row.id} has no brackets or no policy`);
+  const brackets: Bracket[] = row.brackets.map(([floor, maintenance, initial]) => ({
+    floor: dec(floor),
+    maintenanceRate: dec(maintenance),
+    initialRate: dec(initial),
+  }));
+  return {
+    id: row.id,
+    payoff: row.payoff,
+    status: row.status,
+    settlementAssetId: row.settlement_asset_id,
+    contractSize: dec(row.contract_size),
+    priceTick: dec(row.price_tick),
+    sizeStep: dec(row.size_step),
+    schedule: makeSchedule(brackets),
+    params: {
+      maxFeeRate: dec(row.max_fee_rate),
+      maxDeviation: dec(row.max_deviation),
+      priceBand: dec(row.price_band),
+      staleAfterMs: row.stale_after_ms,
+    },
+    policy: {
+      version: String(row.policy.version),
+      score: row.policy.score as Policy['score'],
+      allocation: row.policy.allocation as Policy['allocation'],
+      priceBasis: row.policy.price_basis as Policy['priceBasis'],
+      trigger: row.policy.trigger as Policy['trigger'],
+    },
+    fundId: row.insurance_fund_id,
+    liquidityProviderId: row.liquidity_provider_id,
+    badDebtLimit: dec(row.bad_debt_limit),
+  };
+}
+
+async function loadMarks(reader: Reader, markets: ReadonlyMap<string, MarketState>, at: Instant): Promise<Map<string, MarkFact>> {
+  const rows = await reader<{ market_id: string; id: string; price: string; at: Instant }[]>`
+    select m.id as market_id, p.id, p.price, p.at
+    from market m cross join lateral (
+      select id, price, at from price_mark
+      where market_id = m.id and state in ('ACCEPTED', 'CONFIRMED')
+      order by at desc, id desc limit 1) p`;
+  const marks = new Map<string, MarkFact>();
+  for (const row of rows) {
+    const market = markets.get(row.market_id);
+    if (market === undefined) continue;
+    const fresh = !isOlderThan(row.at, market.params.staleAfterMs, at);
+    marks.set(row.market_id, { priceMarkId: row.id, price: dec(row.price), at: row.at, live: fresh && market.status === 'ACTIVE' });
+  }
+  return marks;
+}
+
+interface AccountRow {
+  id: string;
+  kind: Account['kind'];
+  mode: Account['mode'];
+  margin_asset_id: string;
+  balance: string | null;
+}
+
+async function loadAccounts(reader: Reader): Promise<Map<string, Account>> {
+  const rows = await reader<AccountRow[]>`
+    select a.id, a.kind, a.mode, a.margin_asset_id, b.amount as balance
+    from account a left join balance b on b.account_id = a.id and b.asset_id = a.margin_asset_id
+    order by a.id`;
+  const positions = await reader<{ account_id: string; market_id: string; size: string; cost: string }[]>`
+    select account_id, market_id, size, cost from position order by account_id, market_id`;
+  const held = new Map<string, Map<string, Holding>>();
+  for (const p of positions) {
+    const of = held.get(p.account_id) ?? new Map<string, Holding>();
+    of.set(p.market_id, { size: dec(p.size), cost: dec(p.cost) });
+    held.set(p.account_id, of);
+  }
+  return new Map(
+    rows.map((row) => [
+      row.id,
+      {
+        id: row.id,
+        kind: row.kind,
+        mode: row.mode,
+        marginAssetId: row.margin_asset_id,
+        balance: dec(row.balance ?? '0'),
+        positions: held.get(row.id) ?? new Map<string, Holding>(),
+      },
+    ]),
+  );
+}
+
+interface FundRow {
+  account_id: string;
+  per_event_cap: string | null;
+  window_allowance: string | null;
+  window_paid: string;
+}
+
+/** One event of a fund is one account and market in one lap, net; an event that earned is no payment. */
+async function loadFunds(reader: Reader, at: Instant): Promise<Map<string, FundState>> {
+  const rows = await reader<FundRow[]>`
+    select f.account_id, f.per_event_cap, f.window_allowance,
+      case when f.window_allowance is null then 0 else (
+        select coalesce(sum(greatest(net, 0)), 0) from (
+          select sum(paid) as net from (
+            select l.lap_id, l.account_id, l.market_id, -l.fund_delta as paid, l.at from liquidation l
+            union all select e.lap_id, e.account_id, e.market_id, e.fund_paid, e.at from deleverage_event e
+            union all select c.lap_id, c.account_id, c.market_id, c.fund_paid, c.at from deficit_cover c
+          ) x join market m on m.id = x.market_id and m.insurance_fund_id = f.account_id
+          where x.at > ${at}::timestamptz - f.allowance_window_ms * interval '1 millisecond' and x.at <= ${at}::timestamptz
+          group by x.lap_id, x.account_id, x.market_id) events) end as window_paid
+    from insurance_fund f order by f.account_id`;
+  return new Map(
+    rows.map((row) => [
+      row.account_id,
+      {
+        accountId: row.account_id,
+        perEventCap: row.per_event_cap === null ? null : dec(row.per_event_cap),
+        windowAllowance: row.window_allowance === null ? null : dec(row.window_allowance),
+        windowPaid: dec(row.window_paid),
+      },
+    ]),
+  );
+}
+
+async function loadLastStatuses(reader: Reader): Promise<Map<string, LastStatus>> {
+  const rows = await reader<{ account_id: string; id: string; to_status: MarginStatus | null; held: boolean }[]>`
+    select a.id as account_id, t.id, t.to_status, t.held
+    from account a cross join lateral (
+      select id, to_status, held from margin_status_transition where account_id = a.id order by id desc limit 1) t
+    where a.kind = 'TRADER'`;
+  return new Map(rows.map((row) => [row.account_id, { transitionId: row.id, status: row.to_status, held: row.held }]));
+}
+
+function text(row: Record<string, string>, column: string): string {
+  const value = row[column];
+  if (value === undefined) throw new Error(`no column ${column}`);
+  return value;
+}
+

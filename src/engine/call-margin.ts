@@ -1,0 +1,58 @@
+import type { AccountMargin } from '../book/book.js';
+import { amountRequired, meetsCall } from '../risk/margin-call.js';
+import type { CallFact, Lap } from './lap.js';
+
+/**
+ * Step 2: opens, meets, lapses and releases margin calls. A held account's calls wait: without a trustworthy price
+ * nobody can say whether they are met, nor hold it against the account that they are not.
+ */
+export function callMargin(lap: Lap): void {
+  const moved = new Set(lap.outcome.transitions.map((transition) => transition.accountId));
+  for (const margin of lap.book.margins()) {
+    if (margin.held || margin.account.kind !== 'TRADER' || margin.valuation === null) continue;
+    const calls = lap.calls.get(margin.account.id) ?? [];
+    for (const call of calls) reviewCall(lap, margin, call);
+    if (margin.status === 'MARGIN_CALL' && !isCalledForThis(lap, margin, calls, moved)) openCall(lap, margin);
+  }
+}
+
+/** One call a stay in MARGIN_CALL: not again while the status that caused the last one still stands. */
+function isCalledForThis(lap: Lap, margin: AccountMargin, calls: readonly CallFact[], moved: ReadonlySet<string>): boolean {
+  if (calls.some((call) => call.status === 'OPEN')) return true;
+  if (moved.has(margin.account.id)) return false;
+  const standing = lap.book.state.lastStatuses.get(margin.account.id)?.transitionId;
+  return calls.some((call) => call.transitionId === standing);
+}
+
+function openCall(lap: Lap, { account, valuation }: AccountMargin): void {
+  if (valuation === null) return;
+  lap.outcome.callsOpened.push({
+    accountId: account.id,
+    amountRequired: amountRequired(valuation, lap.venue),
+    equity: valuation.equity,
+    maintenance: valuation.maintenance,
+  });
+}
+
+function reviewCall(lap: Lap, { account, valuation, status }: AccountMargin, call: CallFact): void {
+  if (valuation === null) return;
+  const ended = { callId: call.id, accountId: account.id };
+  if (call.status === 'LAPSED') {
+    if (status === 'HEALTHY') lap.outcome.callsReleased.push(ended);
+  } else if (meetsCall(valuation, lap.venue)) {
+    lap.outcome.callsEnded.push({ ...ended, status: 'MET', lapseReason: null });
+  } else if (status === 'LIQUIDATABLE' || status === 'BANKRUPT') {
+    lap.outcome.callsEnded.push({ ...ended, status: 'LAPSED', lapseReason: 'LIQUIDATABLE' });
+  } else if (call.deadline <= lap.book.state.at) {
+    lap.outcome.callsEnded.push({ ...ended, status: 'LAPSED', lapseReason: 'DEADLINE' });
+  }
+}
+
+/** Accounts whose lapsed call is to be liquidated down to the target, though they still hold their maintenance. */
+export function isToBeReduced(lap: Lap, accountId: string): boolean {
+  const lapsing = new Set(lap.outcome.callsEnded.filter((end) => end.status === 'LAPSED').map((end) => end.callId));
+  const released = new Set(lap.outcome.callsReleased.map((end) => end.callId));
+  return (lap.calls.get(accountId) ?? []).some(
+    (call) => call.onLapse === 'LIQUIDATE' && (call.status === 'LAPSED' || lapsing.has(call.id)) && !released.has(call.id),
+  );
+}

@@ -1,0 +1,123 @@
+import type { PublishedRanking } from '../book/book.js';
+import type { MarketState } from '../db/risk-state.js';
+import { bankruptcyPrice, bankruptcyValues } from '../risk/bankruptcy.js';
+import { priceOf, sideOf, type Side } from '../risk/contract.js';
+import { ZERO, type Decimal } from '../risk/decimal.js';
+import { legPrice } from '../risk/deleverage.js';
+import type { AccountValuation, PositionValuation } from '../risk/margin.js';
+import { closeAtMark } from './close-at-mark.js';
+import { EventLegs } from './legs.js';
+import type { Lap } from './lap.js';
+import { byMaintenance } from './liquidate.js';
+import type { DeleverageEvent } from './outcome.js';
+import { takeCounterparties } from './take-counterparties.js';
+
+/**
+ * Steps 5 and 6 of a BANKRUPT account: every position left in a live market is closed. The fund pays first; then
+ * lawful counterparties by the market's policy at the price; what is left, at mark against whoever is on the other
+ * side. All bankruptcy values are read together, before the first leg.
+ */
+export function deleverage(lap: Lap, accountId: string): void {
+  const valuation = lap.valuation(accountId);
+  if (!valuation.equity.lt(0)) return;
+  const values = bankruptcyValues(valuation);
+  for (const position of byMaintenance(valuation.positions)) {
+    if (!lap.isLive(position.marketId)) continue;
+    const bankruptcyValue = values.get(position.marketId);
+    if (bankruptcyValue === undefined) throw new Error('a position without its bankruptcy value');
+    deleveragePosition(lap, valuation, position, bankruptcyValue);
+  }
+}
+
+function deleveragePosition(lap: Lap, valuation: AccountValuation, position: PositionValuation, bankruptcyValue: Decimal): void {
+  const market = lap.market(position.marketId);
+  const side: Side = sideOf(position.size) === 'LONG' ? 'SHORT' : 'LONG';
+  const ranking = lap.book.ranking(market.id, side);
+  const fund = lap.fundMayPay(valuation.accountId, market);
+  const price = legPrice({
+    market,
+    size: position.size,
+    mark: position.mark,
+    bankruptcyValue,
+    fundMayPay: fund.mayPay,
+    basis: market.policy.priceBasis,
+  });
+  const cause = { kind: 'DELEVERAGE', index: lap.outcome.events.length } as const;
+  lap.moveFund(valuation.accountId, market, price.fundPays.neg(), cause);
+
+  const legs = new EventLegs(lap, { bankruptId: valuation.accountId, market, size: position.size, mark: position.mark, cause });
+  takeCounterparties(lap, legs, ranking, price.value);
+  legs.settle();
+  const sizeDeleveraged = legs.closed;
+  closeAtMark(lap, legs, ranking);
+  legs.settle();
+
+  lap.outcome.events.push({
+    ...circumstances(lap, valuation.accountId, market),
+    marketId: market.id,
+    accountId: valuation.accountId,
+    side,
+    ranking,
+    deficit: price.deficit,
+    fundBalanceBefore: fund.balance,
+    fundAllowanceBefore: fund.allowance,
+    fundMayPay: fund.mayPay,
+    fundPaid: price.fundPays,
+    mark: position.mark,
+    markValue: position.value,
+    bankruptcyValue,
+    bankruptcyPrice: bankruptcyPrice(market, position.size, bankruptcyValue),
+    priceValue: price.value,
+    price: priceOf(market, position.size, price.value),
+    clamped: price.clamped,
+    sizeBefore: position.size,
+    costBefore: position.cost,
+    equityBefore: valuation.equity,
+    maintenanceBefore: valuation.maintenance,
+    sizeDeleveraged,
+    sizeClosedAtMark: position.size.abs().minus(sizeDeleveraged),
+    realizedPnl: legs.realizedPnl,
+    legs: legs.legs,
+    skips: skipsOf(lap, legs, ranking),
+  });
+}
+
+/** The policy in force, and what the liquidation of this lap saw of the market before. */
+function circumstances(
+  lap: Lap,
+  accountId: string,
+  market: MarketState,
+): Pick<DeleverageEvent, 'scoreName' | 'priceBasis' | 'trigger' | 'bestPrice' | 'depthSize' | 'liquidated'> {
+  const tried = lap.outcome.liquidations.find((l) => l.accountId === accountId && l.marketId === market.id);
+  return {
+    scoreName: market.policy.score,
+    priceBasis: market.policy.priceBasis,
+    trigger: market.policy.trigger,
+    bestPrice: tried?.bestPrice ?? null,
+    depthSize: tried?.depthSize ?? null,
+    liquidated: tried !== undefined,
+  };
+}
+
+/** Who stood before the last touched leg and was passed over, then every held account of that side. */
+function skipsOf(lap: Lap, legs: EventLegs, ranking: PublishedRanking): DeleverageEvent['skips'] {
+  const lastTouched = Math.max(0, ...legs.legs.map((leg) => leg.rank ?? Number.POSITIVE_INFINITY));
+  const passedOver = legs.refusals.filter((refusal) => (refusal.rank ?? 0) < lastTouched);
+  const held = [];
+  for (const { account, held: isHeld } of lap.book.margins()) {
+    const size = lap.account(account.id).positions.get(ranking.ranking.marketId)?.size ?? ZERO;
+    if (!isHeld || size.isZero() || sideOf(size) !== ranking.ranking.side) continue;
+    if (legs.legs.some((leg) => leg.accountId === account.id)) continue;
+    const now = lap.valuationOrNull(account.id);
+    held.push({
+      accountId: account.id,
+      rank: null,
+      reason: 'HELD' as const,
+      size: size.abs(),
+      equity: now?.equity ?? null,
+      maintenance: now?.maintenance ?? null,
+      initial: now?.initial ?? null,
+    });
+  }
+  return [...passedOver, ...held];
+}

@@ -1,0 +1,73 @@
+import type { PublishedRanking } from '../book/book.js';
+import { allocate, type Candidate } from '../risk/allocation.js';
+import { legCap } from '../risk/counterparty.js';
+import { max, min, ZERO, type Decimal } from '../risk/decimal.js';
+import type { RankEntry } from '../risk/ranking.js';
+import type { EventLegs } from './legs.js';
+import type { Lap } from './lap.js';
+import { positionOf } from './liquidate.js';
+
+/**
+ * Step 5, the legs at the price: lawful counterparties, chosen by the market's allocation in the lap's rank order
+ * with the caps of the moment. A leg that turns out unlawful when booked is refused and its size goes on.
+ */
+export function takeCounterparties(lap: Lap, legs: EventLegs, ranking: PublishedRanking, priceValue: Decimal): void {
+  const seen = new Set<string>();
+  while (legs.remaining.gt(0)) {
+    const candidates = willingCandidates(lap, legs, ranking, priceValue, seen);
+    if (candidates.length === 0) return;
+    const chosen = allocate(legs.market.policy.allocation, legs.remaining, candidates, legs.market.sizeStep);
+    for (const { accountId, size } of chosen) {
+      seen.add(accountId);
+      if (size.isZero()) continue;
+      legs.tryAtPrice(entryOf(ranking, accountId), size, priceValue);
+    }
+    // PRO_RATA has looked at everyone in its first pass; QUEUE goes on behind those it has seen.
+    for (const { accountId } of candidates) seen.add(accountId);
+  }
+}
+
+/** In rank order, with their caps. QUEUE needs no more of them than fill what is left. */
+function willingCandidates(
+  lap: Lap,
+  legs: EventLegs,
+  ranking: PublishedRanking,
+  priceValue: Decimal,
+  seen: Set<string>,
+): Candidate[] {
+  const isQueue = legs.market.policy.allocation === 'QUEUE';
+  const willing: Candidate[] = [];
+  let capacity = ZERO;
+  for (const entry of ranking.ranking.entries) {
+    if (isQueue && capacity.gte(legs.remaining)) break;
+    if (seen.has(entry.accountId) || !legs.isOnOtherSide(entry.accountId)) continue;
+    const candidate = candidateOf(lap, legs, entry, priceValue);
+    if (candidate === null) {
+      seen.add(entry.accountId);
+      continue;
+    }
+    willing.push(candidate);
+    capacity = capacity.plus(candidate.cap);
+  }
+  return willing;
+}
+
+function candidateOf(lap: Lap, legs: EventLegs, entry: RankEntry, priceValue: Decimal): Candidate | null {
+  const valuation = lap.valuation(entry.accountId);
+  const position = positionOf(valuation, legs.market.id);
+  const { cap, refusal } = legCap({
+    market: legs.market,
+    valuation,
+    legUnit: { n: priceValue, d: legs.size.abs() },
+    remaining: legs.remaining,
+  });
+  if (refusal !== null && cap.lt(min(position.size.abs(), legs.remaining))) legs.refuse(entry, refusal);
+  if (cap.isZero()) return null;
+  return { accountId: entry.accountId, cap, weight: max(ZERO, position.unrealizedPnl), size: position.size.abs() };
+}
+
+function entryOf(ranking: PublishedRanking, accountId: string): RankEntry {
+  const entry = ranking.entryOf.get(accountId);
+  if (entry === undefined) throw new Error(`${accountId} is not in the ranking`);
+  return entry;
+}
