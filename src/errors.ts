@@ -8,6 +8,7 @@ export const ERROR_CODES = {
   INTERNAL: 'a fault of Backstop itself; the log has it whole',
   MARKET_SETTLED: 'the market is settled and takes no more trades',
   NOT_FOUND: 'nothing is stored under this id',
+  OTHER_ASSET: 'the account holds its margin asset only, which is another',
   OTHER_SETTLEMENT_ASSET: 'the market settles in another asset than the one the account holds',
   SECOND_POSITION_IN_ISOLATED_ACCOUNT: 'an isolated account holds one position, and has it already',
   SELF_TRADE: 'buyer and seller are the same account',

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { RiskState } from '../db/risk-state.js';
 import { isHeld, statusOf, valuate, type Account, type AccountValuation, type MarginStatus } from '../risk/margin.js';
-import { rank, score, type RankEntry, type Ranking, type Score } from '../risk/ranking.js';
+import { percentileOf, rank, score, type RankEntry, type Ranking } from '../risk/ranking.js';
 import { sideOf, type Side } from '../risk/contract.js';
+import type { Decimal } from '../risk/decimal.js';
 
 /** Held: without a trustworthy price; then `status` is the last known one, null when there never was one. */
 export interface AccountMargin {
@@ -21,7 +22,7 @@ export interface PublishedRanking {
 }
 
 export type Indicator =
-  | (Omit<RankEntry, 'accountId' | 'size'> & { readonly state: 'RANKED'; readonly queueLength: number; readonly score: Score; readonly rankingId: string })
+  | (Omit<RankEntry, 'accountId' | 'size'> & { readonly state: 'RANKED'; readonly queueLength: number; readonly percentile: Decimal; readonly rankingId: string })
   | { readonly state: 'EXEMPT' | 'UNKNOWN' };
 
 /** Margin and rankings of one state of the database, made by `risk`. Rankings are made when first asked for. */
@@ -56,7 +57,7 @@ export function makeBook(state: RiskState, known?: (accountId: string) => Accoun
     const published = ranking(marketId, sideOf(holding.size));
     const entry = published.entryOf.get(accountId);
     if (entry === undefined) throw new Error(`${accountId} is missing in the queue of ${marketId}`);
-    return { state: 'RANKED', ...entry, queueLength: published.ranking.queueLength, rankingId: published.id };
+    return { state: 'RANKED', ...entry, queueLength: published.ranking.queueLength, percentile: percentileOf(entry, published.ranking.queueSize), rankingId: published.id };
   };
   return { state, margin: (id) => margins.get(id), margins: () => margins.values(), ranking, indicator };
 }

@@ -36,7 +36,7 @@ function liquidatePosition(lap: Lap, valuation: AccountValuation, marketId: stri
   const depth = lap.depth(marketId);
   const levels: readonly DepthLevel[] = (position.size.gt(0) ? depth?.bids : depth?.asks) ?? [];
   const bestPrice = levels[0]?.price ?? null;
-  const target = restoreSize(valuation, marketId, market, bestPrice ?? position.mark, lap.venue);
+  const target = restoreSize(valuation, market, bestPrice ?? position.mark, lap.venue);
   if (target.isZero()) return;
   const bankruptcyValue = bankruptcyValues(valuation).get(marketId) ?? ZERO;
   const { balance, mayPay } = lap.fundMayPay(valuation.accountId, market);

@@ -38,7 +38,7 @@ describe('the description of a schema', () => {
   afterAll(() => db.drop());
 
   it('names everything that a migration can change', async () => {
-    console.log(await describeStructure(db.sql));
+    expect(await describeStructure(db.sql)).toBe(EXPECTED);
   });
 
   it('is empty for an empty schema', async () => {
@@ -48,4 +48,65 @@ describe('the description of a schema', () => {
   });
 });
 
-const EXPECTED = ``;
+const EXPECTED = `-- types
+
+domain amount numeric(38,18) not null CHECK ((VALUE >= (0)::numeric))
+enum side ('LONG', 'SHORT')
+
+-- tables
+
+table account
+  id text collate "C" not null
+  held amount
+  at timestamp with time zone not null default now()
+  twice numeric generated always as (((held)::numeric * (2)::numeric)) stored
+
+table position
+  id bigint not null generated always as identity
+  account_id text collate "C" not null
+  side side
+
+
+-- constraints
+
+account.account_id_check CHECK ((id <> ''::text))
+account.account_pkey PRIMARY KEY (id)
+position.position_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+position.position_account_id_side_key UNIQUE (account_id, side)
+position.position_pkey PRIMARY KEY (id)
+
+-- indexes
+
+CREATE INDEX position_long ON public."position" USING btree (account_id) WHERE (side = 'LONG'::side)
+
+-- views
+
+view rich as
+ SELECT id
+   FROM account
+  WHERE ((held)::numeric > (100)::numeric);
+
+
+-- functions
+
+CREATE OR REPLACE FUNCTION public.refuse()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$begin raise exception 'no'; end$function$
+
+
+-- triggers
+
+CREATE TRIGGER account_kept BEFORE DELETE ON public.account FOR EACH ROW EXECUTE FUNCTION refuse()
+
+-- grants
+
+select on rich to public
+
+-- comments
+
+account.held: in units of the asset
+account: who holds
+refuse(): append only
+rich: more than 100
+`;

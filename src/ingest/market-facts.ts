@@ -1,0 +1,40 @@
+import type { Party, TradedMarket } from '../db/record-parties.js';
+import type { Decimal } from '../risk/decimal.js';
+import { refuse } from './parse.js';
+
+/** What a row of a batch is checked against; the field names are those of the input. */
+interface Placed {
+  readonly rowIndex: number | undefined;
+}
+
+export function knownMarket(
+  markets: ReadonlyMap<string, TradedMarket>,
+  row: Placed & { readonly marketId: string },
+): TradedMarket {
+  return markets.get(row.marketId) ?? refuse(row, 'marketId', `no market ${row.marketId}`, 'UNKNOWN_MARKET');
+}
+
+export function knownParty(parties: ReadonlyMap<string, Party>, row: Placed, field: string, accountId: string): Party {
+  return parties.get(accountId) ?? refuse(row, field, `no account ${accountId}`, 'UNKNOWN_ACCOUNT');
+}
+
+export function checkHolds(party: Party, market: TradedMarket, row: Placed, field: string): void {
+  if (party.marginAssetId === market.settlementAssetId) return;
+  const assets = `${party.id} holds ${party.marginAssetId}, ${market.id} settles in ${market.settlementAssetId}`;
+  refuse(row, field, assets, 'OTHER_SETTLEMENT_ASSET');
+}
+
+/**
+ * A price need not lie on a tick: marks and the books of other venues do not. But a LINEAR value is exact on the money
+ * grid only while its price has no more decimals than the tick has. INVERSE values are truncated anyway.
+ */
+export function checkPrice(market: TradedMarket, price: Decimal, row: Placed, field: string): void {
+  if (market.payoff === 'INVERSE' || price.decimalPlaces() <= market.priceTick.decimalPlaces()) return;
+  const places = market.priceTick.decimalPlaces();
+  refuse(row, field, `${price.toFixed()} has more than the ${places} decimals of a price of ${market.id}`);
+}
+
+export function checkSize(market: TradedMarket, size: Decimal, row: Placed, field: string): void {
+  if (size.mod(market.sizeStep).isZero()) return;
+  refuse(row, field, `${size.toFixed()} is no multiple of ${market.sizeStep.toFixed()}, the size step of ${market.id}`);
+}
