@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { RiskState } from '../db/risk-state.js';
 import { isHeld, statusOf, valuate, type Account, type AccountValuation, type MarginStatus } from '../risk/margin.js';
-import { percentileOf, rank, score, type RankEntry, type Ranking } from '../risk/ranking.js';
+import { percentileOf, rank, score, type PublishedRanking, type RankEntry, type Ranking } from '../risk/ranking.js';
 import { sideOf, type Side } from '../risk/contract.js';
 import type { Decimal } from '../risk/decimal.js';
+import type { Instant } from '../risk/instant.js';
 
 /** Held: without a trustworthy price; then `status` is the last known one, null when there never was one. */
 export interface AccountMargin {
@@ -13,20 +14,13 @@ export interface AccountMargin {
   readonly held: boolean;
 }
 
-/** The queue of one market and side. The id is a digest of the prices, positions and policy that it was made from. */
-export interface PublishedRanking {
-  readonly id: string;
-  readonly ranking: Ranking;
-  readonly policyVersion: string;
-  readonly entryOf: ReadonlyMap<string, RankEntry>;
-}
-
 export type Indicator =
   | (Omit<RankEntry, 'accountId' | 'size'> & { readonly state: 'RANKED'; readonly queueLength: number; readonly percentile: Decimal; readonly rankingId: string })
   | { readonly state: 'EXEMPT' | 'UNKNOWN' };
 
 /** Margin and rankings of one state of the database, made by `risk`. Rankings are made when first asked for. */
 export interface Book {
+  readonly at: Instant;
   readonly state: RiskState;
   margin(accountId: string): AccountMargin | undefined;
   margins(): Iterable<AccountMargin>;
@@ -59,7 +53,7 @@ export function makeBook(state: RiskState, known?: (accountId: string) => Accoun
     if (entry === undefined) throw new Error(`${accountId} is missing in the queue of ${marketId}`);
     return { state: 'RANKED', ...entry, queueLength: published.ranking.queueLength, percentile: percentileOf(entry, published.ranking.queueSize), rankingId: published.id };
   };
-  return { state, margin: (id) => margins.get(id), margins: () => margins.values(), ranking, indicator };
+  return { at: state.at, state, margin: (id) => margins.get(id), margins: () => margins.values(), ranking, indicator };
 }
 
 function marginOf(state: RiskState, account: Account): AccountMargin {

@@ -1,175 +1,309 @@
 import type { Instant } from '../risk/instant.js';
+import type { CallEnded, CallOpened, Cover, DeleverageEvent, Leg, Liquidation, Outcome, Skip, Transition } from '../risk/outcome.js';
 import type { Decimal } from '../risk/decimal.js';
-import { amounts, texts } from './columns.js';
+import { insertMany, insertReturningIds, type Column } from './insert-many.js';
 import type { Tx } from './connect.js';
 
-/** Rows of a lap as they are stored. Each function writes its rows set-based, whatever their number. */
-
-export async function insertLap(tx: Tx, lap: { id: string; at: Instant; digest: string; more: boolean }): Promise<void> {
-  await tx`insert into lap (id, at, outcome_digest, more) values (${lap.id}, ${lap.at}, ${lap.digest}, ${lap.more})`;
+/** The lap that the rows belong to. */
+export interface LapKey {
+  readonly id: string;
+  readonly at: Instant;
 }
 
-export interface LapPriceRow {
+function ofLap<T>(lap: LapKey): Column<T>[] {
+  return [
+    ['lap_id', 'bigint', () => lap.id],
+    ['at', 'timestamptz', () => lap.at],
+  ];
+}
+
+export async function insertLap(tx: Tx, lap: LapKey, digest: string, more: boolean): Promise<void> {
+  await tx`insert into lap (id, at, outcome_digest, more) values (${lap.id}, ${lap.at}, ${digest}, ${more})`;
+}
+
+export interface LapPrice {
   readonly marketId: string;
   readonly priceMarkId: string;
   readonly price: Decimal;
   readonly live: boolean;
 }
 
-export async function insertLapPrices(tx: Tx, lapId: string, rows: readonly LapPriceRow[]): Promise<void> {
-  await tx`
-    insert into lap_price (lap_id, market_id, price_mark_id, price, live)
-    select ${lapId}::bigint, * from unnest(${texts(rows, (r) => r.marketId)}::text[], ${texts(rows, (r) => r.priceMarkId)}::bigint[],
-      ${amounts(rows, (r) => r.price)}::numeric[], ${texts(rows, (r) => r.live)}::boolean[])`;
+export async function insertLapPrices(tx: Tx, lap: LapKey, rows: readonly LapPrice[]): Promise<void> {
+  const columns: Column<LapPrice>[] = [
+    ['lap_id', 'bigint', () => lap.id],
+    ['market_id', 'text', (r) => r.marketId],
+    ['price_mark_id', 'bigint', (r) => r.priceMarkId],
+    ['price', 'numeric', (r) => r.price],
+    ['live', 'boolean', (r) => r.live],
+  ];
+  await insertMany(tx, 'lap_price', columns, rows);
 }
 
-export interface TransitionRow {
-  readonly accountId: string;
-  readonly from: string | null;
-  readonly to: string | null;
-  readonly held: boolean;
-  readonly equity: Decimal | null;
-  readonly maintenance: Decimal | null;
-}
-
-/** Returns the id of each account's first transition in the rows: the one that step 1 made. */
-export async function insertTransitions(tx: Tx, lapId: string, at: Instant, rows: readonly TransitionRow[]): Promise<Map<string, string>> {
-  const stored = await tx<{ id: string; account_id: string }[]>`
-    insert into margin_status_transition (lap_id, account_id, from_status, to_status, held, equity, maintenance, at)
-    select ${lapId}::bigint, account, source, target, held, equity, maintenance, ${at}::timestamptz
-    from unnest(${texts(rows, (r) => r.accountId)}::text[], ${texts(rows, (r) => r.from)}::text[], ${texts(rows, (r) => r.to)}::text[],
-      ${texts(rows, (r) => r.held)}::boolean[], ${amounts(rows, (r) => r.equity)}::numeric[],
-      ${amounts(rows, (r) => r.maintenance)}::numeric[]) with ordinality
-      as t (account, source, target, held, equity, maintenance, place)
-    order by place
-    returning id, account_id`;
-  const first = new Map<string, string>();
-  for (const { id, account_id } of stored) {
-    const known = first.get(account_id);
-    if (known === undefined || BigInt(id) < BigInt(known)) first.set(account_id, id);
-  }
-  return first;
-}
-
-export interface CallOpenedRow {
-  readonly accountId: string;
-  readonly transitionId: string;
-  readonly amountRequired: Decimal;
-  readonly equity: Decimal;
-  readonly maintenance: Decimal;
+/** Ids in the order of the rows. */
+export async function insertTransitions(tx: Tx, lap: LapKey, rows: readonly Transition[]): Promise<string[]> {
+  const columns: Column<Transition>[] = [
+    ...ofLap<Transition>(lap),
+    ['account_id', 'text', (r) => r.accountId],
+    ['from_status', 'text', (r) => r.from],
+    ['to_status', 'text', (r) => r.to],
+    ['held', 'boolean', (r) => r.held],
+    ['equity', 'numeric', (r) => r.equity],
+    ['maintenance', 'numeric', (r) => r.maintenance],
+  ];
+  return insertReturningIds(tx, 'margin_status_transition', columns, rows);
 }
 
 export interface CallTerms {
-  readonly calledAt: Instant;
   readonly deadline: Instant;
   readonly latestDeadline: Instant;
   readonly onLapse: string;
 }
 
-export async function insertCalls(tx: Tx, lapId: string, terms: CallTerms, rows: readonly CallOpenedRow[]): Promise<void> {
-  await tx`
-    insert into margin_call (account_id, lap_id, transition_id, amount_required, equity, maintenance, called_at, deadline, latest_deadline, on_lapse)
-    select account, ${lapId}::bigint, transition, required, equity, maintenance, ${terms.calledAt}::timestamptz,
-      ${terms.deadline}::timestamptz, ${terms.latestDeadline}::timestamptz, ${terms.onLapse}
-    from unnest(${texts(rows, (r) => r.accountId)}::text[], ${texts(rows, (r) => r.transitionId)}::bigint[],
-      ${amounts(rows, (r) => r.amountRequired)}::numeric[], ${amounts(rows, (r) => r.equity)}::numeric[],
-      ${amounts(rows, (r) => r.maintenance)}::numeric[]) with ordinality as t (account, transition, required, equity, maintenance, place)
-    order by place`;
+export async function insertCalls(tx: Tx, lap: LapKey, terms: CallTerms, rows: readonly (CallOpened & { transitionId: string })[]): Promise<void> {
+  type Row = (typeof rows)[number];
+  const columns: Column<Row>[] = [
+    ['lap_id', 'bigint', () => lap.id],
+    ['account_id', 'text', (r) => r.accountId],
+    ['transition_id', 'bigint', (r) => r.transitionId],
+    ['amount_required', 'numeric', (r) => r.amountRequired],
+    ['equity', 'numeric', (r) => r.equity],
+    ['maintenance', 'numeric', (r) => r.maintenance],
+    ['called_at', 'timestamptz', () => lap.at],
+    ['deadline', 'timestamptz', () => terms.deadline],
+    ['latest_deadline', 'timestamptz', () => terms.latestDeadline],
+    ['on_lapse', 'text', () => terms.onLapse],
+  ];
+  await insertMany(tx, 'margin_call', columns, rows);
 }
 
-export interface CallEndedRow {
-  readonly callId: string;
-  readonly status: string;
-  readonly lapseReason: string | null;
-}
-
-export async function endCalls(tx: Tx, lapId: string, at: Instant, rows: readonly CallEndedRow[]): Promise<void> {
+export async function endCalls(tx: Tx, lap: LapKey, rows: readonly CallEnded[]): Promise<void> {
+  if (rows.length === 0) return;
   await tx`
-    update margin_call c set status = t.status, lapse_reason = t.reason, ended_at = ${at}::timestamptz, ended_lap_id = ${lapId}::bigint
-    from unnest(${texts(rows, (r) => r.callId)}::bigint[], ${texts(rows, (r) => r.status)}::text[],
-      ${texts(rows, (r) => r.lapseReason)}::text[]) as t (id, status, reason)
+    update margin_call c set status = t.status, lapse_reason = t.reason, ended_at = ${lap.at}::timestamptz, ended_lap_id = ${lap.id}::bigint
+    from unnest(${rows.map((r) => r.callId)}::bigint[], ${rows.map((r) => r.status)}::text[],
+      ${rows.map((r) => r.lapseReason)}::text[]) as t (id, status, reason)
     where c.id = t.id`;
 }
 
-export async function releaseCalls(tx: Tx, at: Instant, callIds: readonly string[]): Promise<void> {
-  await tx`update margin_call set released_at = ${at}::timestamptz where id = any(${[...callIds]}::bigint[])`;
+export async function releaseCalls(tx: Tx, lap: LapKey, callIds: readonly string[]): Promise<void> {
+  if (callIds.length === 0) return;
+  await tx`update margin_call set released_at = ${lap.at}::timestamptz where id = any(${[...callIds]}::bigint[])`;
 }
 
-export interface HaltRow {
+export async function insertLiquidations(tx: Tx, lap: LapKey, rows: readonly Liquidation[]): Promise<string[]> {
+  const columns: Column<Liquidation>[] = [
+    ...ofLap<Liquidation>(lap),
+    ['account_id', 'text', (r) => r.accountId],
+    ['market_id', 'text', (r) => r.marketId],
+    ['reason', 'text', (r) => r.reason],
+    ['kind', 'text', (r) => r.kind],
+    ['stopped_by', 'text', (r) => r.stoppedBy],
+    ['mark', 'numeric', (r) => r.mark],
+    ['size_before', 'numeric', (r) => r.sizeBefore],
+    ['cost_before', 'numeric', (r) => r.costBefore],
+    ['equity_before', 'numeric', (r) => r.equityBefore],
+    ['maintenance_before', 'numeric', (r) => r.maintenanceBefore],
+    ['bankruptcy_value', 'numeric', (r) => r.bankruptcyValue],
+    ['target', 'numeric', (r) => r.target],
+    ['closed', 'numeric', (r) => r.closed],
+    ['close_value', 'numeric', (r) => r.closeValue],
+    ['realized_pnl', 'numeric', (r) => r.realizedPnl],
+    ['fund_delta', 'numeric', (r) => r.fundDelta],
+    ['fund_may_pay', 'numeric', (r) => r.fundMayPay],
+    ['fund_balance_before', 'numeric', (r) => r.fundBalanceBefore],
+    ['depth_snapshot_id', 'bigint', (r) => r.depthSnapshotId],
+    ['best_price', 'numeric', (r) => r.bestPrice],
+    ['depth_size', 'numeric', (r) => r.depthSize],
+    ['equity_after', 'numeric', (r) => r.equityAfter],
+    ['maintenance_after', 'numeric', (r) => r.maintenanceAfter],
+  ];
+  const ids = await insertReturningIds(tx, 'liquidation', columns, rows);
+  await insertFills(tx, rows, ids);
+  return ids;
+}
+
+async function insertFills(tx: Tx, liquidations: readonly Liquidation[], ids: readonly string[]): Promise<void> {
+  const rows = liquidations.flatMap((liquidation, i) =>
+    liquidation.fills.map((fill, k) => ({ ...fill, ordinal: k + 1, id: idAt(ids, i), liquidation })),
+  );
+  const columns: Column<(typeof rows)[number]>[] = [
+    ['liquidation_id', 'bigint', (r) => r.id],
+    ['ordinal', 'integer', (r) => r.ordinal],
+    ['depth_snapshot_id', 'bigint', (r) => r.liquidation.depthSnapshotId],
+    ['depth_side', 'text', (r) => (r.liquidation.sizeBefore.gt(0) ? 'BID' : 'ASK')],
+    ['depth_level', 'integer', (r) => r.depthLevel],
+    ['price', 'numeric', (r) => r.price],
+    ['size', 'numeric', (r) => r.size],
+    ['value', 'numeric', (r) => r.value],
+  ];
+  await insertMany(tx, 'liquidation_fill', columns, rows);
+}
+
+/** Stores the rankings that the events used, once each; returns their row ids by digest. */
+async function insertRankings(tx: Tx, lap: LapKey, events: readonly DeleverageEvent[]): Promise<Map<string, string>> {
+  const used = [...new Map(events.map((event) => [event.ranking.id, event])).values()];
+  const columns: Column<DeleverageEvent>[] = [
+    ['lap_id', 'bigint', () => lap.id],
+    ['market_id', 'text', (r) => r.marketId],
+    ['side', 'text', (r) => r.side],
+    ['digest', 'text', (r) => r.ranking.id],
+    ['policy_version', 'integer', (r) => r.ranking.policyVersion],
+    ['score_name', 'text', (r) => r.scoreName],
+    ['queue_length', 'integer', (r) => r.ranking.ranking.queueLength],
+    ['queue_size', 'numeric', (r) => r.ranking.ranking.queueSize],
+  ];
+  const ids = await insertReturningIds(tx, 'ranking', columns, used);
+  const entries = used.flatMap((event, i) => event.ranking.ranking.entries.map((entry) => ({ ...entry, rankingId: idAt(ids, i) })));
+  const entryColumns: Column<(typeof entries)[number]>[] = [
+    ['ranking_id', 'bigint', (r) => r.rankingId],
+    ['rank', 'integer', (r) => r.rank],
+    ['account_id', 'text', (r) => r.accountId],
+    ['size', 'numeric', (r) => r.size],
+    ['size_ahead', 'numeric', (r) => r.sizeAhead],
+    ['level', 'integer', (r) => r.level],
+    ['score', 'numeric', (r) => r.score.value],
+    ['profit_ratio', 'numeric', (r) => r.score.profitRatio],
+    ['leverage', 'numeric', (r) => r.score.leverage],
+  ];
+  await insertMany(tx, 'ranking_entry', entryColumns, entries);
+  return new Map(used.map((event, i) => [event.ranking.id, idAt(ids, i)]));
+}
+
+export interface StoredEvents {
+  readonly eventIds: readonly string[];
+  /** Of each event, in the order of its legs. */
+  readonly legIds: readonly (readonly string[])[];
+}
+
+export async function insertEvents(tx: Tx, lap: LapKey, outcome: Outcome, liquidationIds: readonly string[]): Promise<StoredEvents> {
+  const { events, liquidations } = outcome;
+  const rankingIds = await insertRankings(tx, lap, events);
+  const tried = new Map(liquidations.map((l, i) => [`${l.accountId} ${l.marketId}`, idAt(liquidationIds, i)]));
+  const columns: Column<DeleverageEvent>[] = [
+    ...ofLap<DeleverageEvent>(lap),
+    ['market_id', 'text', (r) => r.marketId],
+    ['account_id', 'text', (r) => r.accountId],
+    ['side', 'text', (r) => r.side],
+    ['ranking_id', 'bigint', (r) => rankingIds.get(r.ranking.id) ?? null],
+    ['liquidation_id', 'bigint', (r) => tried.get(`${r.accountId} ${r.marketId}`) ?? null],
+    ['policy_version', 'integer', (r) => r.ranking.policyVersion],
+    ['price_basis', 'text', (r) => r.priceBasis],
+    ['trigger_metric', 'text', (r) => r.trigger],
+    ['deficit', 'numeric', (r) => r.deficit],
+    ['fund_balance_before', 'numeric', (r) => r.fundBalanceBefore],
+    ['fund_allowance_before', 'numeric', (r) => r.fundAllowanceBefore],
+    ['fund_may_pay', 'numeric', (r) => r.fundMayPay],
+    ['fund_paid', 'numeric', (r) => r.fundPaid],
+    ['best_price', 'numeric', (r) => r.bestPrice],
+    ['depth_size', 'numeric', (r) => r.depthSize],
+    ['mark', 'numeric', (r) => r.mark],
+    ['mark_value', 'numeric', (r) => r.markValue],
+    ['bankruptcy_value', 'numeric', (r) => r.bankruptcyValue],
+    ['bankruptcy_price', 'numeric', (r) => r.bankruptcyPrice],
+    ['price_value', 'numeric', (r) => r.priceValue],
+    ['price', 'numeric', (r) => r.price],
+    ['clamped', 'boolean', (r) => r.clamped],
+    ['size_before', 'numeric', (r) => r.sizeBefore],
+    ['cost_before', 'numeric', (r) => r.costBefore],
+    ['equity_before', 'numeric', (r) => r.equityBefore],
+    ['maintenance_before', 'numeric', (r) => r.maintenanceBefore],
+    ['size_deleveraged', 'numeric', (r) => r.sizeDeleveraged],
+    ['size_closed_at_mark', 'numeric', (r) => r.sizeClosedAtMark],
+    ['realized_pnl', 'numeric', (r) => r.realizedPnl],
+  ];
+  const eventIds = await insertReturningIds(tx, 'deleverage_event', columns, events);
+  const legIds = await insertLegs(tx, events, eventIds);
+  await insertSkips(tx, events, eventIds);
+  return { eventIds, legIds };
+}
+
+async function insertLegs(tx: Tx, events: readonly DeleverageEvent[], eventIds: readonly string[]): Promise<string[][]> {
+  const rows = events.flatMap((event, i) =>
+    event.legs.map((leg, k) => ({ ...leg, ordinal: k + 1, eventId: idAt(eventIds, i), bankruptId: event.accountId })),
+  );
+  const plain = (...names: (keyof Leg)[]): Column<(typeof rows)[number]>[] =>
+    names.map((name) => [name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), 'numeric', (r) => r[name]]);
+  const columns: Column<(typeof rows)[number]>[] = [
+    ['event_id', 'bigint', (r) => r.eventId],
+    ['ordinal', 'integer', (r) => r.ordinal],
+    ['stage', 'text', (r) => r.stage],
+    ['account_id', 'text', (r) => r.accountId],
+    ['bankrupt_account_id', 'text', (r) => r.bankruptId],
+    ['rank', 'integer', (r) => r.rank],
+    ['queue_length', 'integer', (r) => r.queueLength],
+    ['level_shown', 'integer', (r) => r.levelShown],
+    ['level_shown_at', 'timestamptz', (r) => r.levelShownAt],
+    ...plain('sizeAhead', 'score', 'profitRatio', 'leverage', 'sizeBefore', 'sizeClosed', 'sizeAfter', 'costBefore', 'costAfter'),
+    ...plain('value', 'markValue', 'price', 'realizedPnl', 'concession', 'equityBefore', 'equityAfter', 'maintenanceBefore'),
+    ...plain('maintenanceAfter', 'leverageBefore', 'leverageAfter', 'entryPriceBefore', 'entryPriceAfter'),
+  ];
+  const ids = await insertReturningIds(tx, 'deleverage_leg', columns, rows);
+  let place = 0;
+  return events.map((event) => event.legs.map(() => idAt(ids, place++)));
+}
+
+async function insertSkips(tx: Tx, events: readonly DeleverageEvent[], eventIds: readonly string[]): Promise<void> {
+  const rows = events.flatMap((event, i) => event.skips.map((skip) => ({ ...skip, eventId: idAt(eventIds, i) })));
+  const columns: Column<Skip & { eventId: string }>[] = [
+    ['event_id', 'bigint', (r) => r.eventId],
+    ['account_id', 'text', (r) => r.accountId],
+    ['rank', 'integer', (r) => r.rank],
+    ['reason', 'text', (r) => r.reason],
+    ['size', 'numeric', (r) => r.size],
+    ['equity', 'numeric', (r) => r.equity],
+    ['maintenance', 'numeric', (r) => r.maintenance],
+    ['initial', 'numeric', (r) => r.initial],
+  ];
+  await insertMany(tx, 'deleverage_skip', columns, rows);
+}
+
+export async function insertCovers(tx: Tx, lap: LapKey, rows: readonly Cover[]): Promise<string[]> {
+  const columns: Column<Cover>[] = [
+    ...ofLap<Cover>(lap),
+    ['account_id', 'text', (r) => r.accountId],
+    ['market_id', 'text', (r) => r.marketId],
+    ['fund_id', 'text', (r) => r.fundId],
+    ['shortfall', 'numeric', (r) => r.shortfall],
+    ['fund_balance_before', 'numeric', (r) => r.fundBalanceBefore],
+    ['fund_may_pay', 'numeric', (r) => r.fundMayPay],
+    ['fund_paid', 'numeric', (r) => r.fundPaid],
+    ['bad_debt', 'numeric', (r) => r.badDebt],
+  ];
+  return insertReturningIds(tx, 'deficit_cover', columns, rows);
+}
+
+export interface ForcedTrade {
+  readonly kind: string;
   readonly marketId: string;
-  readonly reason: string;
-}
-
-export async function haltMarkets(tx: Tx, lapId: string, at: Instant, rows: readonly HaltRow[]): Promise<void> {
-  await tx`
-    with halted as (
-      select m.id, m.status, t.reason from market m
-      join unnest(${texts(rows, (r) => r.marketId)}::text[], ${texts(rows, (r) => r.reason)}::text[]) as t (id, reason) on t.id = m.id
-      where m.status <> 'HALTED'
-    ), changed as (
-      insert into market_status_change (market_id, from_status, to_status, changed_by, reason, lap_id, at)
-      select id, status, 'HALTED', 'backstop', reason, ${lapId}::bigint, ${at}::timestamptz from halted
-    )
-    update market set status = 'HALTED' where id in (select id from halted)`;
-}
-
-export interface LevelRow {
   readonly accountId: string;
-  readonly marketId: string;
-  readonly level: number;
-  readonly rank: number;
-  readonly rankingDigest: string;
+  readonly counterpartyId: string;
+  readonly side: string;
+  readonly size: Decimal;
+  readonly value: Decimal;
+  readonly price: Decimal | null;
+  readonly liquidationId: string | null;
+  readonly legId: string | null;
 }
 
-/** Replaces the published levels that changed, and drops those of positions that are gone. */
-export async function publishLevels(
-  tx: Tx,
-  lapId: string,
-  at: Instant,
-  rows: readonly LevelRow[],
-  gone: readonly { accountId: string; marketId: string }[],
-): Promise<void> {
-  if (rows.length > 0) {
-    await tx`
-      insert into adl_level (account_id, market_id, level, rank, ranking_digest, lap_id, shown_at)
-      select account, market, level, rank, digest, ${lapId}::bigint, ${at}::timestamptz
-      from unnest(${texts(rows, (r) => r.accountId)}::text[], ${texts(rows, (r) => r.marketId)}::text[],
-        ${texts(rows, (r) => r.level)}::smallint[], ${texts(rows, (r) => r.rank)}::integer[],
-        ${texts(rows, (r) => r.rankingDigest)}::text[]) as t (account, market, level, rank, digest)
-      on conflict (account_id, market_id) do update
-        set level = excluded.level, rank = excluded.rank, ranking_digest = excluded.ranking_digest,
-            lap_id = excluded.lap_id, shown_at = excluded.shown_at`;
-  }
-  if (gone.length > 0) {
-    await tx`
-      delete from adl_level l using unnest(${texts(gone, (r) => r.accountId)}::text[], ${texts(gone, (r) => r.marketId)}::text[]) as t (account, market)
-      where l.account_id = t.account and l.market_id = t.market`;
-  }
+export async function insertForcedTrades(tx: Tx, lap: LapKey, rows: readonly ForcedTrade[]): Promise<void> {
+  const columns: Column<ForcedTrade>[] = [
+    ...ofLap<ForcedTrade>(lap),
+    ['kind', 'text', (r) => r.kind],
+    ['market_id', 'text', (r) => r.marketId],
+    ['account_id', 'text', (r) => r.accountId],
+    ['counterparty_id', 'text', (r) => r.counterpartyId],
+    ['side', 'text', (r) => r.side],
+    ['size', 'numeric', (r) => r.size],
+    ['value', 'numeric', (r) => r.value],
+    ['price', 'numeric', (r) => r.price],
+    ['liquidation_id', 'bigint', (r) => r.liquidationId],
+    ['leg_id', 'bigint', (r) => r.legId],
+  ];
+  await insertMany(tx, 'forced_trade', columns, rows);
 }
 
-export interface RunRow {
-  readonly jobId: string;
-  readonly round: string;
-  readonly worker: string;
-  readonly startedAt: Instant;
-  readonly attempts: number;
-  readonly counts: Record<string, number>;
-  readonly failure: string | null;
-}
-
-/** The record of a run, and the job's next due time. A round happens once: it is the key. */
-export async function recordRun(tx: Tx, run: RunRow): Promise<void> {
-  await tx`
-    with advanced as (
-      update job set round = ${run.round}::bigint, due_at = clock_timestamp() + interval_ms * interval '1 millisecond'
-      where id = ${run.jobId} returning id
-    )
-    insert into job_run (job_id, round, status, worker, started_at, ended_at, attempts, counts, failure)
-    select id, ${run.round}::bigint, ${run.failure === null ? 'SUCCEEDED' : 'FAILED'}, ${run.worker}, ${run.startedAt}::timestamptz,
-      clock_timestamp(), ${run.attempts}::integer, ${JSON.stringify(run.counts)}::text::jsonb, ${run.failure}::text from advanced`;
-}
-
-/** Tells every process, at commit, that there is something new to read. */
-export async function notifyChanged(tx: Tx, what: string): Promise<void> {
-  await tx`select pg_notify('backstop_changed', ${what})`;
+function idAt(ids: readonly string[], i: number): string {
+  const id = ids[i];
+  if (id === undefined) throw new Error('a row without its identity');
+  return id;
 }

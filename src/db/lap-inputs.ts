@@ -29,10 +29,10 @@ export async function lockJob(tx: Tx, jobId: string): Promise<JobState> {
   return { round: row.round, paused: row.paused, isDue: row.is_due };
 }
 
-export async function databaseInstant(tx: Tx): Promise<Instant> {
-  const [row] = await tx<{ at: Instant }[]>`select clock_timestamp() as at`;
-  if (row === undefined) throw new Error('no clock');
-  return row.at;
+/** Keeps every writer of accounts and positions waiting until this transaction ends; readers go on. */
+export async function lockWriters(tx: Tx): Promise<void> {
+  // A utility statement takes no snapshot: what the writers before us committed is in the one that follows.
+  await tx`lock table account, position, balance in share row exclusive mode`;
 }
 
 /** From now on this transaction may last so long; then the server ends it, and its locks, whatever its process does. */

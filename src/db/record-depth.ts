@@ -26,7 +26,11 @@ interface DepthRow {
   ask_sizes: string[];
 }
 
-export async function loadDepths(reader: Reader, marketIds: readonly string[], externalIds: readonly string[]): Promise<DepthFact[]> {
+export async function loadDepths(
+  reader: Reader,
+  marketIds: readonly string[],
+  externalIds: readonly string[],
+): Promise<DepthFact[]> {
   const rows = await reader<DepthRow[]>`
     select d.market_id, d.external_id, d.at, d.bid_prices::text[], d.bid_sizes::text[], d.ask_prices::text[], d.ask_sizes::text[]
     from unnest(${[...marketIds]}::text[], ${[...externalIds]}::text[]) as n (market_id, external_id)

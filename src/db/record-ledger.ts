@@ -4,14 +4,7 @@ import type { Instant } from '../risk/instant.js';
 import type { Tx } from './connect.js';
 
 export type LedgerKind =
-  | 'OPENING'
-  | 'TRANSFER'
-  | 'TRADING_FEE'
-  | 'REALIZED_PNL'
-  | 'FUNDING'
-  | 'LIQUIDATION_FEE'
-  | 'FUND_PAYMENT'
-  | 'BAD_DEBT';
+  'OPENING' | 'TRANSFER' | 'TRADING_FEE' | 'REALIZED_PNL' | 'FUNDING' | 'LIQUIDATION_FEE' | 'FUND_PAYMENT' | 'BAD_DEBT';
 
 export type LedgerCause = 'OPENING' | 'TRANSFER' | 'TRADE' | 'FUNDING' | 'LIQUIDATION' | 'DELEVERAGE' | 'COVER';
 
@@ -60,7 +53,9 @@ export async function appendLedger(tx: Tx, entries: readonly LedgerEntry[]): Pro
 }
 
 async function loadBalances(tx: Tx, accountIds: readonly string[]): Promise<Map<string, Balance>> {
-  const rows = await tx<{ id: string; kind: string; asset_id: string; amount: string | null; sequence: string | null }[]>`
+  const rows = await tx<
+    { id: string; kind: string; asset_id: string; amount: string | null; sequence: string | null }[]
+  >`
     select a.id, a.kind, a.margin_asset_id as asset_id, b.amount, b.sequence
     from account a left join balance b on b.account_id = a.id and b.asset_id = a.margin_asset_id
     where a.id = any(${[...accountIds]}::text[])`;
@@ -89,7 +84,11 @@ function place(entry: LedgerEntry, balances: ReadonlyMap<string, Balance>): Plac
     throw new BackstopError('FUND_BELOW_ZERO', `amount: the fund ${entry.accountId} would be left with ${left}`, at);
   }
   if (balance.amount.abs().gte(TOO_LARGE)) {
-    throw new BackstopError('BAD_INPUT', `amount: the balance of ${entry.accountId} would have more than 20 digits`, at);
+    throw new BackstopError(
+      'BAD_INPUT',
+      `amount: the balance of ${entry.accountId} would have more than 20 digits`,
+      at,
+    );
   }
   return { ...entry, sequence: balance.sequence.toString(), balanceAfter: balance.amount.toFixed() };
 }

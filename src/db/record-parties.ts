@@ -38,7 +38,10 @@ interface MarketRow {
   price_band: string;
 }
 
-export async function loadTradedMarkets(reader: Reader, marketIds: Iterable<string>): Promise<Map<string, TradedMarket>> {
+export async function loadTradedMarkets(
+  reader: Reader,
+  marketIds: Iterable<string>,
+): Promise<Map<string, TradedMarket>> {
   const rows = await reader<MarketRow[]>`
     select id, payoff, status, settlement_asset_id, contract_size, price_tick, size_step, price_band
     from market where id = any(${[...new Set(marketIds)]}::text[])`;

@@ -20,7 +20,10 @@ export interface PositionChange {
 }
 
 /** Positions by account, then market. An account without any is not in it. */
-export async function loadHoldings(reader: Reader, accountIds: Iterable<string>): Promise<Map<string, Map<string, Holding>>> {
+export async function loadHoldings(
+  reader: Reader,
+  accountIds: Iterable<string>,
+): Promise<Map<string, Map<string, Holding>>> {
   const rows = await reader<{ account_id: string; market_id: string; size: string; cost: string }[]>`
     select account_id, market_id, size, cost from position where account_id = any(${[...new Set(accountIds)]}::text[])`;
   const holdings = new Map<string, Map<string, Holding>>();
@@ -42,8 +45,14 @@ export async function writePositions(tx: Tx, changes: readonly PositionChange[])
   for (const change of changes) last.set(`${change.accountId} ${change.marketId}`, change);
   const states = [...last.values()];
   // Closed ones first: an isolated account that left one market may have entered another in the same batch.
-  await deleteClosed(tx, states.filter((state) => state.sizeAfter.isZero()));
-  await upsertOpen(tx, states.filter((state) => !state.sizeAfter.isZero()));
+  await deleteClosed(
+    tx,
+    states.filter((state) => state.sizeAfter.isZero()),
+  );
+  await upsertOpen(
+    tx,
+    states.filter((state) => !state.sizeAfter.isZero()),
+  );
   await insertChanges(tx, changes);
 }
 

@@ -31,7 +31,11 @@ interface StoredRow {
   state: StoredPrice['state'];
 }
 
-export async function loadPrices(reader: Reader, marketIds: readonly string[], externalIds: readonly string[]): Promise<StoredPrice[]> {
+export async function loadPrices(
+  reader: Reader,
+  marketIds: readonly string[],
+  externalIds: readonly string[],
+): Promise<StoredPrice[]> {
   const rows = await reader<StoredRow[]>`
     select p.market_id, p.external_id, p.price, p.index_price, p.at, p.state
     from unnest(${[...marketIds]}::text[], ${[...externalIds]}::text[]) as n (market_id, external_id)

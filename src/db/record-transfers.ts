@@ -12,7 +12,9 @@ export interface TransferFact {
 }
 
 export async function loadTransfers(reader: Reader, externalIds: readonly string[]): Promise<TransferFact[]> {
-  const rows = await reader<{ external_id: string; account_id: string; asset_id: string; amount: string; at: Instant }[]>`
+  const rows = await reader<
+    { external_id: string; account_id: string; asset_id: string; amount: string; at: Instant }[]
+  >`
     select external_id, account_id, asset_id, amount, at from transfer where external_id = any(${[...externalIds]}::text[])`;
   return rows.map((row) => ({
     externalId: row.external_id,

@@ -1,7 +1,8 @@
 import { dec, type Decimal } from '../risk/decimal.js';
 import { makeSchedule, type Bracket } from '../risk/brackets.js';
 import { isOlderThan, type Instant } from '../risk/instant.js';
-import type { Account, Holding, Market, MarginStatus, Policy, VenueParams } from '../risk/margin.js';
+import type { Account, Market, MarginStatus, Policy, VenueParams } from '../risk/margin.js';
+import type { Holding } from '../risk/position.js';
 import type { Reader } from './connect.js';
 
 /** The newest accepted price of a market. Live: fresh at the state's instant, and the market is ACTIVE. */
@@ -13,9 +14,7 @@ export interface MarkFact {
 }
 
 export interface MarketState extends Market {
-  readonly fundId: string;
   readonly liquidityProviderId: string;
-  readonly badDebtLimit: Decimal;
 }
 
 /** An insurance fund; its balance is its account's. Null caps: none. */

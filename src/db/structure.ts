@@ -41,11 +41,15 @@ async function listTypes(sql: Reader): Promise<string[]> {
     where t.typnamespace = 'public'::regnamespace
     group by t.typname
     union all
-    select format('domain %s %s%s%s', t.typname, format_type(t.typbasetype, t.typtypmod),
-                  case when t.typnotnull then ' not null' else '' end,
+    select format('domain %s %s%s%s%s%s', t.typname, format_type(t.typbasetype, t.typtypmod),
+                  case when t.typcollation <> b.typcollation then ' collate ' || quote_ident(l.collname) end,
+                  ' default ' || t.typdefault,
+                  case when t.typnotnull then ' not null' end,
                   (select string_agg(' ' || pg_get_constraintdef(c.oid), '' order by c.conname)
                    from pg_constraint c where c.contypid = t.oid and c.contype = 'c'))
     from pg_type t
+    join pg_type b on b.oid = t.typbasetype
+    left join pg_collation l on l.oid = t.typcollation
     where t.typnamespace = 'public'::regnamespace and t.typtype = 'd'
     ) types
     order by line collate "C"`;

@@ -1,4 +1,4 @@
-import type { PublishedRanking } from '../book/book.js';
+import type { PublishedRanking } from '../risk/ranking.js';
 import { sideOf } from '../risk/contract.js';
 import type { EventLegs } from './legs.js';
 import type { Lap } from './lap.js';

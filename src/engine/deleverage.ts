@@ -1,15 +1,16 @@
-import type { PublishedRanking } from '../book/book.js';
+import type { PublishedRanking } from '../risk/ranking.js';
 import type { MarketState } from '../db/risk-state.js';
 import { bankruptcyPrice, bankruptcyValues } from '../risk/bankruptcy.js';
-import { priceOf, sideOf, type Side } from '../risk/contract.js';
+import { oppositeOf, sideOf } from '../risk/contract.js';
 import { ZERO, type Decimal } from '../risk/decimal.js';
 import { legPrice } from '../risk/deleverage.js';
 import type { AccountValuation, PositionValuation } from '../risk/margin.js';
+import { priceOfValue } from '../risk/position.js';
 import { closeAtMark } from './close-at-mark.js';
 import { EventLegs } from './legs.js';
 import type { Lap } from './lap.js';
 import { byMaintenance } from './liquidate.js';
-import type { DeleverageEvent } from './outcome.js';
+import type { DeleverageEvent } from '../risk/outcome.js';
 import { takeCounterparties } from './take-counterparties.js';
 
 /**
@@ -31,7 +32,7 @@ export function deleverage(lap: Lap, accountId: string): void {
 
 function deleveragePosition(lap: Lap, valuation: AccountValuation, position: PositionValuation, bankruptcyValue: Decimal): void {
   const market = lap.market(position.marketId);
-  const side: Side = sideOf(position.size) === 'LONG' ? 'SHORT' : 'LONG';
+  const side = oppositeOf(sideOf(position.size));
   const ranking = lap.book.ranking(market.id, side);
   const fund = lap.fundMayPay(valuation.accountId, market);
   const price = legPrice({
@@ -68,7 +69,7 @@ function deleveragePosition(lap: Lap, valuation: AccountValuation, position: Pos
     bankruptcyValue,
     bankruptcyPrice: bankruptcyPrice(market, position.size, bankruptcyValue),
     priceValue: price.value,
-    price: priceOf(market, position.size, price.value),
+    price: priceOfValue(market, position.size, price.value),
     clamped: price.clamped,
     sizeBefore: position.size,
     costBefore: position.cost,

@@ -4,7 +4,7 @@ import type { Level } from '../risk/liquidation.js';
 import { ZERO, min, max, type Decimal } from '../risk/decimal.js';
 import { isHeld, statusOf, valuate, type Account, type AccountValuation, type MarginStatus } from '../risk/margin.js';
 import { fill, type Holding } from '../risk/position.js';
-import { emptyOutcome, type Cause, type LedgerChange } from './outcome.js';
+import { emptyOutcome, type Cause, type LedgerChange } from '../risk/outcome.js';
 
 /** What is left of the newest recorded depth of a market: whole steps, best level first. `place` counts from 1. */
 export interface DepthLeft {

@@ -1,13 +1,13 @@
 import type { MarketState } from '../db/risk-state.js';
-import { priceOf, value } from '../risk/contract.js';
+import { partOf } from '../risk/bankruptcy.js';
+import { value } from '../risk/contract.js';
 import { legIsLawful } from '../risk/counterparty.js';
 import { min, ZERO, type Decimal } from '../risk/decimal.js';
-import { legValue } from '../risk/deleverage.js';
 import { effectiveLeverage, valuate, type AccountValuation } from '../risk/margin.js';
-import { entryPrice, fill, type Holding } from '../risk/position.js';
+import { entryPrice, fill, priceOfValue, type Holding } from '../risk/position.js';
 import type { RankEntry } from '../risk/ranking.js';
 import type { Lap } from './lap.js';
-import type { Cause, Leg, LegStage, Skip } from './outcome.js';
+import type { Cause, Leg, LegStage, Skip } from '../risk/outcome.js';
 
 export interface EventFrame {
   readonly bankruptId: string;
@@ -55,7 +55,9 @@ export class EventLegs {
 
   /** Books the leg if, as booked, it is lawful; else records why not. */
   tryAtPrice(entry: RankEntry, size: Decimal, priceValue: Decimal): void {
-    const bankruptValue = legValue(priceValue, this.size, this.#cumulative, size);
+    // Rounded over the cumulative size (domain.md §1), so that the legs of the event sum exactly.
+    const closedWorth = (closed: Decimal): Decimal => partOf(priceValue, closed, this.size);
+    const bankruptValue = closedWorth(this.#cumulative.plus(size)).minus(closedWorth(this.#cumulative));
     const before = this.#lap.valuation(entry.accountId);
     const after = this.#afterLeg(entry.accountId, size, bankruptValue);
     if (!legIsLawful(before, after)) {
@@ -151,7 +153,7 @@ export class EventLegs {
       costAfter: booked.after.cost,
       value: counterpartyValue,
       markValue,
-      price: priceOf(this.market, taken, bankruptValue),
+      price: priceOfValue(this.market, taken, bankruptValue),
       realizedPnl: booked.realizedPnl,
       concession: markValue.minus(counterpartyValue),
       equityBefore: before?.equity ?? null,

@@ -4,7 +4,7 @@ import { restoreSize, walkDepth, type FillPlan } from '../risk/liquidation.js';
 import type { AccountValuation, PositionValuation } from '../risk/margin.js';
 import type { MarketState } from '../db/risk-state.js';
 import type { DepthLevel, Lap } from './lap.js';
-import type { LiquidationReason } from './outcome.js';
+import type { LiquidationReason } from '../risk/outcome.js';
 
 /**
  * Step 3: reduces an account just enough, position by position, largest maintenance first, against the recorded
@@ -36,7 +36,7 @@ function liquidatePosition(lap: Lap, valuation: AccountValuation, marketId: stri
   const depth = lap.depth(marketId);
   const levels: readonly DepthLevel[] = (position.size.gt(0) ? depth?.bids : depth?.asks) ?? [];
   const bestPrice = levels[0]?.price ?? null;
-  const target = restoreSize(valuation, market, bestPrice ?? position.mark, lap.venue);
+  const target = restoreSize(valuation, marketId, market, bestPrice ?? position.mark, lap.venue);
   if (target.isZero()) return;
   const bankruptcyValue = bankruptcyValues(valuation).get(marketId) ?? ZERO;
   const { balance, mayPay } = lap.fundMayPay(valuation.accountId, market);

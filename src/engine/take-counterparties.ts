@@ -1,7 +1,7 @@
-import type { PublishedRanking } from '../book/book.js';
+import type { PublishedRanking } from '../risk/ranking.js';
 import { allocate, type Candidate } from '../risk/allocation.js';
 import { legCap } from '../risk/counterparty.js';
-import { max, min, ZERO, type Decimal } from '../risk/decimal.js';
+import { max, ZERO, type Decimal } from '../risk/decimal.js';
 import type { RankEntry } from '../risk/ranking.js';
 import type { EventLegs } from './legs.js';
 import type { Lap } from './lap.js';
@@ -61,9 +61,10 @@ function candidateOf(lap: Lap, legs: EventLegs, entry: RankEntry, priceValue: De
     legUnit: { n: priceValue, d: legs.size.abs() },
     remaining: legs.remaining,
   });
-  if (refusal !== null && cap.lt(min(position.size.abs(), legs.remaining))) legs.refuse(entry, refusal);
+  if (refusal !== null) legs.refuse(entry, refusal);
   if (cap.isZero()) return null;
-  return { accountId: entry.accountId, cap, weight: max(ZERO, position.unrealizedPnl), size: position.size.abs() };
+  const weight = valuation.equity.gt(0) ? max(ZERO, position.unrealizedPnl) : ZERO;
+  return { accountId: entry.accountId, cap, weight, size: position.size.abs() };
 }
 
 function entryOf(ranking: PublishedRanking, accountId: string): RankEntry {

@@ -5,7 +5,7 @@ import { coverDeficit, haltForBadDebt } from './cover-deficit.js';
 import { deleverage } from './deleverage.js';
 import type { Lap } from './lap.js';
 import { liquidate } from './liquidate.js';
-import type { LiquidationReason } from './outcome.js';
+import type { LiquidationReason } from '../risk/outcome.js';
 import { revalue, revalueChanged } from './revalue.js';
 
 /** An account that the lap has to act on, and why. */

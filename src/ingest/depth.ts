@@ -5,7 +5,17 @@ import { loadTradedMarkets, type TradedMarket } from '../db/record-parties.js';
 import { inTransaction } from '../db/transaction.js';
 import { storeFresh } from './fresh-rows.js';
 import { checkPrice, knownMarket } from './market-facts.js';
-import { openRow, parseAmount, parseRows, readId, readInstant, readList, refuse, type Optional, type Row } from './parse.js';
+import {
+  openRow,
+  parseAmount,
+  parseRows,
+  readId,
+  readInstant,
+  readList,
+  refuse,
+  type Optional,
+  type Row,
+} from './parse.js';
 import type { KeyedFact } from './repeats.js';
 import type { Recorded } from './transfers.js';
 
@@ -45,7 +55,16 @@ export function parseDepth(value: unknown, rowIndex: number): DepthRow {
   if (bid !== undefined && ask !== undefined && bid.price.gte(ask.price)) {
     refuse(row, 'asks', `the best ask ${ask.price.toFixed()} is not above the best bid ${bid.price.toFixed()}`);
   }
-  return { id, marketId, bids, asks, at: readInstant(row, 'at'), rowIndex, key: keyOf(marketId, id), content: contentOf({ bids, asks }) };
+  return {
+    id,
+    marketId,
+    bids,
+    asks,
+    at: readInstant(row, 'at'),
+    rowIndex,
+    key: keyOf(marketId, id),
+    content: contentOf({ bids, asks }),
+  };
 }
 
 function readLevels(row: Row, field: 'bids' | 'asks'): DepthLevel[] {
@@ -53,10 +72,17 @@ function readLevels(row: Row, field: 'bids' | 'asks'): DepthLevel[] {
   for (const [index, level] of readList(row, field, MAX_LEVELS).entries()) {
     const place = `${field}[${index}]`;
     if (!Array.isArray(level) || level.length !== 2) refuse(row, place, 'must be a pair of price and size');
-    const [price, size] = [parseAmount(row, place, level[0], 'POSITIVE'), parseAmount(row, place, level[1], 'POSITIVE')];
+    const [price, size] = [
+      parseAmount(row, place, level[0], 'POSITIVE'),
+      parseAmount(row, place, level[1], 'POSITIVE'),
+    ];
     const better = levels.at(-1);
     if (better !== undefined && (field === 'bids' ? price.gte(better.price) : price.lte(better.price))) {
-      refuse(row, place, `${price.toFixed()} is not worse than ${better.price.toFixed()} before it: best first, each price once`);
+      refuse(
+        row,
+        place,
+        `${price.toFixed()} is not worse than ${better.price.toFixed()} before it: best first, each price once`,
+      );
     }
     levels.push({ price, size });
   }
@@ -65,18 +91,28 @@ function readLevels(row: Row, field: 'bids' | 'asks'): DepthLevel[] {
 
 /** The part of recordDepth inside its transaction. */
 export async function applyDepth(tx: Tx, rows: readonly DepthRow[]): Promise<Recorded> {
-  const markets = await loadTradedMarkets(tx, rows.map((row) => row.marketId));
+  const markets = await loadTradedMarkets(
+    tx,
+    rows.map((row) => row.marketId),
+  );
   for (const row of rows) checkLevels(row, knownMarket(markets, row));
   const now = await readClock(tx);
   const ids = new Map(rows.map((row) => [row.key, row]));
   const { fresh, duplicates } = await storeFresh(rows, {
     load: async (keys) => {
       const sought = keys.flatMap((key) => ids.get(key) ?? []);
-      const found = await loadDepths(tx, sought.map((row) => row.marketId), sought.map((row) => row.id));
+      const found = await loadDepths(
+        tx,
+        sought.map((row) => row.marketId),
+        sought.map((row) => row.id),
+      );
       return new Map(found.map((d) => [keyOf(d.marketId, d.externalId), { content: contentOf(d), at: d.at }]));
     },
     insert: async (some) => {
-      const stored = await insertDepths(tx, some.map((row) => ({ ...row, externalId: row.id, at: row.at ?? now })));
+      const stored = await insertDepths(
+        tx,
+        some.map((row) => ({ ...row, externalId: row.id, at: row.at ?? now })),
+      );
       return new Map(stored.map((d) => [keyOf(d.marketId, d.externalId), d.id]));
     },
   });
@@ -94,6 +130,7 @@ function keyOf(marketId: string, id: string): string {
 }
 
 function contentOf({ bids, asks }: Pick<DepthRow, 'bids' | 'asks'>): string {
-  const text = (levels: readonly DepthLevel[]): string => levels.map((l) => `${l.price.toFixed()}:${l.size.toFixed()}`).join(',');
+  const text = (levels: readonly DepthLevel[]): string =>
+    levels.map((l) => `${l.price.toFixed()}:${l.size.toFixed()}`).join(',');
   return `${text(bids)} ${text(asks)}`;
 }

@@ -9,7 +9,18 @@ import { inTransaction } from '../db/transaction.js';
 import { ZERO } from '../risk/decimal.js';
 import { storeFresh } from './fresh-rows.js';
 import { checkHolds, knownMarket, knownParty } from './market-facts.js';
-import { MAX_ROWS, openRow, parseRows, readAmount, readId, readInstant, readList, refuse, type Optional, type Row } from './parse.js';
+import {
+  MAX_ROWS,
+  openRow,
+  parseRows,
+  readAmount,
+  readId,
+  readInstant,
+  readList,
+  refuse,
+  type Optional,
+  type Row,
+} from './parse.js';
 import type { KeyedFact } from './repeats.js';
 import type { Recorded } from './transfers.js';
 
@@ -52,10 +63,12 @@ function parseFunding(value: unknown, rowIndex: number): FundingRow {
 }
 
 function readPayments(row: Row): FundingPayment[] {
-  const list = Array.isArray(row.values['payments']) ? (row.values['payments'] as unknown[]) : readList(row, 'payments', MAX_ROWS);
+  const list = readList(row, 'payments');
+  if (list.length > MAX_ROWS)
+    refuse(row, 'payments', `${list.length} at once, at most ${MAX_ROWS} are taken`, 'BATCH_TOO_LARGE');
   const paid = new Set<string>();
   let total = ZERO;
-  const payments = list.slice(0, MAX_ROWS + 1).map((each) => {
+  const payments = list.map((each) => {
     const payment = openRow(each, ['accountId', 'amount'], row.rowIndex);
     const accountId = readId(payment, 'accountId');
     const amount = readAmount(payment, 'amount', 'NOT_ZERO');
@@ -64,27 +77,40 @@ function readPayments(row: Row): FundingPayment[] {
     total = total.plus(amount);
     return { accountId, amount };
   });
-  // A list cut short is refused for its length by the caller.
-  if (list.length > MAX_ROWS) return payments;
   if (payments.length === 0) refuse(row, 'payments', 'must not be empty');
   if (!total.isZero()) refuse(row, 'payments', `what is received and paid differs by ${total.toFixed()}`);
   return payments;
 }
 
 async function applyFunding(tx: Tx, rows: readonly FundingRow[]): Promise<Recorded> {
-  const markets = await loadTradedMarkets(tx, rows.map((row) => row.marketId));
-  const parties = await loadParties(tx, rows.flatMap((row) => row.payments.map((payment) => payment.accountId)));
+  const markets = await loadTradedMarkets(
+    tx,
+    rows.map((row) => row.marketId),
+  );
+  const parties = await loadParties(
+    tx,
+    rows.flatMap((row) => row.payments.map((payment) => payment.accountId)),
+  );
   for (const row of rows) {
     const market = knownMarket(markets, row);
-    for (const { accountId } of row.payments) checkHolds(knownParty(parties, row, 'payments', accountId), market, row, 'payments');
+    for (const { accountId } of row.payments)
+      checkHolds(knownParty(parties, row, 'payments', accountId), market, row, 'payments');
   }
   const now = await readClock(tx);
   const { fresh, duplicates } = await storeFresh(rows, {
-    load: async (keys) => new Map((await loadFundings(tx, keys)).map((f) => [f.externalId, { content: contentOf(f), at: f.at }])),
-    insert: (some) => insertFundings(tx, some.map((row) => ({ ...row, externalId: row.key, at: row.at ?? now }))),
+    load: async (keys) =>
+      new Map((await loadFundings(tx, keys)).map((f) => [f.externalId, { content: contentOf(f), at: f.at }])),
+    insert: (some) =>
+      insertFundings(
+        tx,
+        some.map((row) => ({ ...row, externalId: row.key, at: row.at ?? now })),
+      ),
   });
   if (fresh.length === 0) return { recorded: 0, duplicates };
-  await lockAccounts(tx, fresh.flatMap(({ row }) => row.payments.map((payment) => payment.accountId)));
+  await lockAccounts(
+    tx,
+    fresh.flatMap(({ row }) => row.payments.map((payment) => payment.accountId)),
+  );
   await appendLedger(
     tx,
     fresh.flatMap(({ row, id }) =>

@@ -46,7 +46,12 @@ export function openRow(value: unknown, fields: readonly string[], rowIndex?: nu
   return row;
 }
 
-export function refuse(row: Pick<Row, 'rowIndex'>, field: string, message: string, code: ErrorCode = 'BAD_INPUT'): never {
+export function refuse(
+  row: Pick<Row, 'rowIndex'>,
+  field: string,
+  message: string,
+  code: ErrorCode = 'BAD_INPUT',
+): never {
   const place = row.rowIndex === undefined ? { field } : { field, rowIndex: row.rowIndex };
   throw new BackstopError(code, `${field}: ${message}`, place);
 }
@@ -73,14 +78,19 @@ export function readAmountOr<T>(row: Row, field: string, range: Range, fallback:
 
 export function parseAmount(row: Pick<Row, 'rowIndex'>, field: string, value: unknown, range: Range): Decimal {
   if (typeof value !== 'string' || !AMOUNT.test(value)) {
-    refuse(row, field, `${shown(value)} is no amount: plain decimal text, at most 20 digits before and 18 after the point`);
+    refuse(
+      row,
+      field,
+      `${shown(value)} is no amount: plain decimal text, at most 20 digits before and 18 after the point`,
+    );
   }
   const amount = dec(value);
   if (amount.isZero()) {
     if (range === 'POSITIVE' || range === 'NOT_ZERO') refuse(row, field, 'must not be zero');
     return ZERO;
   }
-  if (amount.isNegative() && range !== 'ANY' && range !== 'NOT_ZERO') refuse(row, field, `${value} must not be negative`);
+  if (amount.isNegative() && range !== 'ANY' && range !== 'NOT_ZERO')
+    refuse(row, field, `${value} must not be negative`);
   return amount;
 }
 
@@ -100,7 +110,8 @@ function parseInstant(row: Row, field: string, value: unknown): Instant {
     refuse(row, field, `${shown(value)} is no time: RFC 3339 with a zone and at most six digits of a second`);
   }
   const utc = new Date(at).toISOString();
-  if (utc.length !== '2025-10-10T21:03:00.000Z'.length) refuse(row, field, `${shown(value)} lies outside the years 0 to 9999`);
+  if (utc.length !== '2025-10-10T21:03:00.000Z'.length)
+    refuse(row, field, `${shown(value)} lies outside the years 0 to 9999`);
   return `${utc.slice(0, 'yyyy-mm-ddThh:mm:ss'.length)}.${fraction.padEnd(6, '0')}Z`;
 }
 
@@ -132,7 +143,7 @@ export function readChoice<T extends string>(row: Row, field: string, choices: r
   return choice;
 }
 
-export function readList(row: Row, field: string, most: number): readonly unknown[] {
+export function readList(row: Row, field: string, most = Infinity): readonly unknown[] {
   const value = row.values[field];
   if (!Array.isArray(value)) refuse(row, field, 'must be a list');
   if (value.length > most) refuse(row, field, `${value.length} entries, at most ${most} are taken`);

@@ -57,7 +57,16 @@ export function parsePrice(value: unknown, rowIndex: number): PriceRow {
   const price = readAmount(row, 'price', 'POSITIVE');
   const indexPrice = readAmountOr(row, 'indexPrice', 'POSITIVE', null);
   const at = readInstant(row, 'at');
-  return { id, marketId, price, indexPrice, at, rowIndex, key: keyOf(marketId, id), content: contentOf(price, indexPrice) };
+  return {
+    id,
+    marketId,
+    price,
+    indexPrice,
+    at,
+    rowIndex,
+    key: keyOf(marketId, id),
+    content: contentOf(price, indexPrice),
+  };
 }
 
 /** The part of recordPrices inside its transaction. */
@@ -66,13 +75,26 @@ export async function applyPrices(tx: Tx, rows: readonly PriceRow[]): Promise<Re
   await lockMarkets(tx, marketIds, 'CHANGE');
   const markets = await loadTradedMarkets(tx, marketIds);
   for (const row of rows) checkPrice(knownMarket(markets, row), row.price, row, 'price');
-  const stored = await loadPrices(tx, rows.map((row) => row.marketId), rows.map((row) => row.id));
-  const states = new Map<string, PriceState>(stored.map((price) => [keyOf(price.marketId, price.externalId), price.state]));
-  const facts = stored.map((p) => [keyOf(p.marketId, p.externalId), { content: contentOf(p.price, p.indexPrice), at: p.at }] as const);
+  const stored = await loadPrices(
+    tx,
+    rows.map((row) => row.marketId),
+    rows.map((row) => row.id),
+  );
+  const states = new Map<string, PriceState>(
+    stored.map((price) => [keyOf(price.marketId, price.externalId), price.state]),
+  );
+  const facts = stored.map(
+    (p) => [keyOf(p.marketId, p.externalId), { content: contentOf(p.price, p.indexPrice), at: p.at }] as const,
+  );
   const { fresh, duplicates } = sortOutRepeats(rows, new Map(facts));
   if (fresh.length > 0) {
     const now = await readClock(tx);
-    const judged = judgeAll(fresh, await loadPriceTails(tx, marketIds), (row) => knownMarket(markets, row).priceBand, now);
+    const judged = judgeAll(
+      fresh,
+      await loadPriceTails(tx, marketIds),
+      (row) => knownMarket(markets, row).priceBand,
+      now,
+    );
     await confirmPrices(tx, judged.confirmations, now);
     await insertPrices(tx, judged.prices, now);
     for (const price of judged.prices) states.set(keyOf(price.marketId, price.externalId), price.state);
@@ -132,13 +154,18 @@ export async function confirmPrice(sql: Sql, input: PriceConfirmInput): Promise<
     await lockMarkets(tx, [marketId], 'CHANGE');
     knownMarket(await loadTradedMarkets(tx, [marketId]), { marketId, rowIndex: undefined });
     const found = await findPrice(tx, marketId, priceId);
-    if (found === undefined) throw new BackstopError('NOT_FOUND', `priceId: ${marketId} has no price ${priceId}`, { field: 'priceId' });
+    if (found === undefined)
+      throw new BackstopError('NOT_FOUND', `priceId: ${marketId} has no price ${priceId}`, { field: 'priceId' });
     if (found.state === 'CONFIRMED') return { changed: false };
     if (found.state !== 'SUSPECT') {
-      throw new BackstopError('CONFLICT', `priceId: the price ${priceId} is ${found.state}, not SUSPECT`, { field: 'priceId' });
+      throw new BackstopError('CONFLICT', `priceId: the price ${priceId} is ${found.state}, not SUSPECT`, {
+        field: 'priceId',
+      });
     }
     if (found.isPassed) {
-      throw new BackstopError('CONFLICT', `priceId: a newer price than ${priceId} has been accepted`, { field: 'priceId' });
+      throw new BackstopError('CONFLICT', `priceId: a newer price than ${priceId} has been accepted`, {
+        field: 'priceId',
+      });
     }
     await confirmPrices(tx, [{ id: found.id, by }], await readClock(tx));
     await announce(tx, 'prices');

@@ -22,7 +22,10 @@ export interface SortedOut<R> {
  * Tells new rows from repeats of what is stored or stands earlier in the batch. A sender that heard no answer sends
  * again, so a repeat is fine; the same id with other content is a fault that must not pass unseen.
  */
-export function sortOutRepeats<R extends KeyedFact>(rows: readonly R[], stored: ReadonlyMap<string, Fact>): SortedOut<R> {
+export function sortOutRepeats<R extends KeyedFact>(
+  rows: readonly R[],
+  stored: ReadonlyMap<string, Fact>,
+): SortedOut<R> {
   const known = new Map<string, Fact>(stored);
   const fresh: R[] = [];
   for (const row of rows) {

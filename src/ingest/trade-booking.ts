@@ -31,8 +31,18 @@ const NOTHING: Holding = { size: ZERO, cost: ZERO };
 export function bookTrades(trades: readonly StoredTrade[], state: BookingState): BookedTrades {
   const booked: BookedTrades = { positionChanges: [], ledger: [] };
   for (const trade of trades) {
-    bookSide(trade, { accountId: trade.buyerId, field: 'buyerId', size: trade.size, fee: trade.buyerFee }, state, booked);
-    bookSide(trade, { accountId: trade.sellerId, field: 'sellerId', size: trade.size.neg(), fee: trade.sellerFee }, state, booked);
+    bookSide(
+      trade,
+      { accountId: trade.buyerId, field: 'buyerId', size: trade.size, fee: trade.buyerFee },
+      state,
+      booked,
+    );
+    bookSide(
+      trade,
+      { accountId: trade.sellerId, field: 'sellerId', size: trade.size.neg(), fee: trade.sellerFee },
+      state,
+      booked,
+    );
   }
   return booked;
 }
@@ -58,7 +68,8 @@ function bookSide(trade: StoredTrade, side: TradeSide, state: BookingState, book
   }
   const { holding, realizedPnl } = fill(before ?? NOTHING, side.size, value(market, side.size, trade.price));
   for (const amount of [holding.size, holding.cost, realizedPnl]) {
-    if (amount.abs().gte(TOO_LARGE)) refuse(trade, 'size', `the position of ${party.id} would have more than 20 digits`);
+    if (amount.abs().gte(TOO_LARGE))
+      refuse(trade, 'size', `the position of ${party.id} would have more than 20 digits`);
   }
   if (holding.size.isZero()) own.delete(trade.marketId);
   else own.set(trade.marketId, holding);

@@ -66,18 +66,34 @@ function parseTrade(value: unknown, rowIndex: number): TradeRow {
 }
 
 async function applyTrades(tx: Tx, rows: readonly TradeRow[]): Promise<Recorded> {
-  await lockMarkets(tx, rows.map((row) => row.marketId), 'STEADY');
-  const markets = await loadTradedMarkets(tx, rows.map((row) => row.marketId));
-  const parties = await loadParties(tx, rows.flatMap((row) => [row.buyerId, row.sellerId]));
+  await lockMarkets(
+    tx,
+    rows.map((row) => row.marketId),
+    'STEADY',
+  );
+  const markets = await loadTradedMarkets(
+    tx,
+    rows.map((row) => row.marketId),
+  );
+  const parties = await loadParties(
+    tx,
+    rows.flatMap((row) => [row.buyerId, row.sellerId]),
+  );
   for (const row of rows) checkTrade(row, knownMarket(markets, row), parties);
   const now = await readClock(tx);
   const { fresh, duplicates } = await storeFresh(rows, {
-    load: async (keys) => new Map((await loadTrades(tx, keys)).map((t) => [t.externalId, { content: contentOf(t), at: t.at }])),
-    insert: (some) => insertTrades(tx, some.map((row) => ({ ...row, externalId: row.key, at: row.at ?? now }))),
+    load: async (keys) =>
+      new Map((await loadTrades(tx, keys)).map((t) => [t.externalId, { content: contentOf(t), at: t.at }])),
+    insert: (some) =>
+      insertTrades(
+        tx,
+        some.map((row) => ({ ...row, externalId: row.key, at: row.at ?? now })),
+      ),
   });
   if (fresh.length === 0) return { recorded: 0, duplicates };
   for (const { row } of fresh) {
-    if (knownMarket(markets, row).status === 'SETTLED') refuse(row, 'marketId', `${row.marketId} is settled`, 'MARKET_SETTLED');
+    if (knownMarket(markets, row).status === 'SETTLED')
+      refuse(row, 'marketId', `${row.marketId} is settled`, 'MARKET_SETTLED');
   }
   const accountIds = fresh.flatMap(({ row }) => [row.buyerId, row.sellerId]);
   await lockAccounts(tx, accountIds);

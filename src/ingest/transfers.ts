@@ -44,7 +44,15 @@ function parseTransfer(value: unknown, rowIndex: number): TransferRow {
   const accountId = readId(row, 'accountId');
   const assetId = readId(row, 'assetId');
   const amount = readAmount(row, 'amount', 'NOT_ZERO');
-  return { key, accountId, assetId, amount, at: readInstant(row, 'at'), rowIndex, content: contentOf({ accountId, assetId, amount }) };
+  return {
+    key,
+    accountId,
+    assetId,
+    amount,
+    at: readInstant(row, 'at'),
+    rowIndex,
+    content: contentOf({ accountId, assetId, amount }),
+  };
 }
 
 async function applyTransfers(tx: Tx, rows: readonly TransferRow[]): Promise<Recorded> {
@@ -53,10 +61,17 @@ async function applyTransfers(tx: Tx, rows: readonly TransferRow[]): Promise<Rec
   const { fresh, duplicates } = await storeFresh(rows, {
     load: async (keys) =>
       new Map((await loadTransfers(tx, keys)).map((t) => [t.externalId, { content: contentOf(t), at: t.at }])),
-    insert: (some) => insertTransfers(tx, some.map((row) => ({ ...row, externalId: row.key, at: row.at ?? now }))),
+    insert: (some) =>
+      insertTransfers(
+        tx,
+        some.map((row) => ({ ...row, externalId: row.key, at: row.at ?? now })),
+      ),
   });
   if (fresh.length === 0) return { recorded: 0, duplicates };
-  await lockAccounts(tx, fresh.map(({ row }) => row.accountId));
+  await lockAccounts(
+    tx,
+    fresh.map(({ row }) => row.accountId),
+  );
   await appendLedger(
     tx,
     fresh.map(({ row, id }) => ({
@@ -77,8 +92,14 @@ async function applyTransfers(tx: Tx, rows: readonly TransferRow[]): Promise<Rec
 }
 
 async function checkTransfers(tx: Tx, rows: readonly TransferRow[]): Promise<void> {
-  const parties = await loadParties(tx, rows.map((row) => row.accountId));
-  const assetIds = await loadAssetIds(tx, rows.map((row) => row.assetId));
+  const parties = await loadParties(
+    tx,
+    rows.map((row) => row.accountId),
+  );
+  const assetIds = await loadAssetIds(
+    tx,
+    rows.map((row) => row.assetId),
+  );
   for (const row of rows) {
     const party = knownParty(parties, row, 'accountId', row.accountId);
     if (!assetIds.has(row.assetId)) refuse(row, 'assetId', `no asset ${row.assetId}`, 'UNKNOWN_ASSET');

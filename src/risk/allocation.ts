@@ -1,86 +1,115 @@
-import { floorToStep, min, sum, ZERO, type Decimal } from './decimal.js';
-import type { Policy } from './margin.js';
+import { ZERO, min, signOf, sum } from './decimal.js';
+import type { Decimal } from './decimal.js';
+import { floorToLots, lotsIn } from './lots.js';
+import type { AllocationName } from './margin.js';
 
 export interface Candidate {
   readonly accountId: string;
-  /** Contracts, unsigned. */
-  readonly size: Decimal;
-  /** The most that may be closed of it. */
+  /** Contracts it may give up. */
   readonly cap: Decimal;
-  /** PRO_RATA: positive unrealized PnL; 0 takes part by rank only. */
+  /** PRO_RATA: its unrealized profit, 0 in loss or without equity. */
   readonly weight: Decimal;
+  /** Contracts it holds. */
+  readonly size: Decimal;
 }
 
-export interface Share {
+export interface Leg {
   readonly accountId: string;
   readonly size: Decimal;
 }
 
-/**
- * Splits a quantity over candidates in rank order: 0 ≤ leg ≤ cap, in whole steps or the whole position,
- * Σ legs = min(quantity, Σ caps). Candidates without a leg are left out.
- */
-export function allocate(name: Policy['allocation'], quantity: Decimal, candidates: readonly Candidate[], step: Decimal): Share[] {
-  const caps = candidates.map((c) => (c.cap.eq(c.size) ? c.cap : floorToStep(c.cap, step)));
-  const legs = name === 'QUEUE' ? candidates.map(() => ZERO) : proRata(quantity, candidates, caps, step);
-  byRank(quantity.minus(sum(legs)), caps, legs);
-  return candidates.map((c, i) => ({ accountId: c.accountId, size: at(legs, i) })).filter((leg) => leg.size.gt(0));
-}
-
-/** What is left goes in rank order, each up to its cap. */
-function byRank(quantity: Decimal, caps: readonly Decimal[], legs: Decimal[]): void {
-  let left = quantity;
-  for (const [i, cap] of caps.entries()) {
-    if (left.isZero()) return;
-    const extra = min(left, cap.minus(at(legs, i)));
-    legs[i] = at(legs, i).plus(extra);
-    left = left.minus(extra);
-  }
+interface Share {
+  readonly candidate: Candidate;
+  /** The cap in whole lots, or the whole position. */
+  readonly cap: Decimal;
+  leg: Decimal;
 }
 
 /**
- * Water-filling in exact fractions: everyone gets the same amount per unit of weight, those whose cap is reached get
- * their cap. Shares are floored to steps, and the steps left over go by the largest remainder, ties by rank.
+ * Divides `quantity` contracts among candidates in rank order: legs of whole lots (or whole positions) within the caps that
+ * add up to min(quantity, Σ caps). Legs of 0 are left out.
  */
-function proRata(quantity: Decimal, candidates: readonly Candidate[], caps: readonly Decimal[], step: Decimal): Decimal[] {
-  const legs = candidates.map(() => ZERO);
-  const weightOf = (i: number): Decimal => candidates[i]?.weight ?? ZERO;
-  let open = [...caps.keys()].filter((i) => weightOf(i).gt(0) && at(caps, i).gt(0));
+export function allocate(
+  name: AllocationName,
+  quantity: Decimal,
+  candidates: readonly Candidate[],
+  step: Decimal,
+): Leg[] {
+  const shares: Share[] = candidates.map((candidate) => ({
+    candidate,
+    cap: candidate.cap.eq(candidate.size) ? candidate.cap : floorToLots(candidate.cap, step),
+    leg: ZERO,
+  }));
   let left = quantity;
-  let weight = sum(open.map(weightOf));
-  // cap ÷ weight ascending: who is full first
-  open.sort((a, b) => at(caps, a).times(weightOf(b)).comparedTo(at(caps, b).times(weightOf(a))) || a - b);
-  while (open.length > 0) {
-    const [first = 0, ...others] = open;
-    if (at(caps, first).times(weight).gt(left.times(weightOf(first)))) break;
-    legs[first] = at(caps, first);
-    left = left.minus(at(caps, first));
-    weight = weight.minus(weightOf(first));
-    open = others;
+  if (name === 'PRO_RATA') {
+    const weighted = shares.filter(({ candidate }) => signOf(candidate.weight) > 0);
+    left = left.minus(fillByWeight(weighted, left, step));
+    left = left.minus(fillByRank(weighted, left));
   }
-  if (open.length === 0) return legs;
-  const remainders = new Map<number, Decimal>();
-  let given = ZERO;
-  for (const i of open) {
-    const exact = left.times(weightOf(i));
-    const steps = exact.dividedToIntegerBy(weight.times(step));
-    remainders.set(i, exact.minus(steps.times(weight).times(step)));
-    legs[i] = steps.times(step);
-    given = given.plus(at(legs, i));
-  }
-  handOut(left.minus(given), step, remainders, legs);
-  return legs;
+  fillByRank(shares, left);
+  return shares
+    .filter(({ leg }) => !leg.isZero())
+    .map(({ candidate, leg }) => ({ accountId: candidate.accountId, size: leg }));
 }
 
-function handOut(left: Decimal, step: Decimal, remainders: ReadonlyMap<number, Decimal>, legs: Decimal[]): void {
-  const order = [...remainders].sort(([i, a], [j, b]) => b.comparedTo(a) || i - j);
-  let steps = left.dividedToIntegerBy(step).toNumber(); // fewer than there are candidates
-  for (const [i] of order) {
-    if (steps-- <= 0) return;
-    legs[i] = at(legs, i).plus(step);
+/** Gives each in turn as much as its cap still allows. Returns what was given. */
+function fillByRank(shares: readonly Share[], quantity: Decimal): Decimal {
+  let left = quantity;
+  for (const share of shares) {
+    if (left.isZero()) break;
+    const given = min(share.cap.minus(share.leg), left);
+    share.leg = share.leg.plus(given);
+    left = left.minus(given);
   }
+  return quantity.minus(left);
 }
 
-function at(xs: readonly Decimal[], i: number): Decimal {
-  return xs[i] ?? ZERO;
+/**
+ * Water-filling: min(cap, level · weight) with the one level that gives `quantity`, in exact fractions; down to whole lots;
+ * what that leaves goes lot by lot to the largest remainders, ties by rank. Returns what was given.
+ */
+function fillByWeight(shares: readonly Share[], quantity: Decimal, step: Decimal): Decimal {
+  if (sum(shares.map(({ cap }) => cap)).lte(quantity)) return fillByRank(shares, quantity);
+  // The level is n ÷ d: what the full ones leave, over the weight of the others. Whoever fills first has the least cap ÷ weight.
+  const byFill = [...shares].sort((a, b) => a.cap.times(b.candidate.weight).cmp(b.cap.times(a.candidate.weight)));
+  let n = quantity;
+  let d = sum(shares.map(({ candidate }) => candidate.weight));
+  let full = 0;
+  for (const { cap, candidate } of byFill) {
+    if (cap.times(d).gt(n.times(candidate.weight))) break;
+    n = n.minus(cap);
+    d = d.minus(candidate.weight);
+    full += 1;
+  }
+  for (const share of byFill.slice(0, full)) share.leg = share.cap;
+  const open = byFill.slice(full);
+  const remainders = new Map<Share, Decimal>();
+  const lot = d.times(step);
+  for (const share of open) {
+    const exact = n.times(share.candidate.weight);
+    const lots = lotsIn(exact, lot);
+    share.leg = lots.times(step);
+    remainders.set(share, exact.minus(lots.times(lot)));
+  }
+  const given = sum(shares.map(({ leg }) => leg));
+  return given.plus(fillByRemainder(shares, remainders, quantity.minus(given), step));
+}
+
+function fillByRemainder(
+  shares: readonly Share[],
+  remainders: ReadonlyMap<Share, Decimal>,
+  quantity: Decimal,
+  step: Decimal,
+): Decimal {
+  let left = quantity;
+  // From rank order, by a stable sort: equal remainders stay in rank order.
+  const open = shares.filter((share) => remainders.has(share));
+  open.sort((a, b) => (remainders.get(b) ?? ZERO).cmp(remainders.get(a) ?? ZERO));
+  for (const share of open) {
+    if (left.isZero()) break;
+    const given = min(min(step, share.cap.minus(share.leg)), left);
+    share.leg = share.leg.plus(given);
+    left = left.minus(given);
+  }
+  return quantity.minus(left);
 }

@@ -1,33 +1,35 @@
-import { priceOf, type Contract } from './contract.js';
-import { ceilFraction, floorFraction, ZERO, type Decimal } from './decimal.js';
-import { weights, type AccountValuation } from './margin.js';
+import { ZERO, ceilFraction, floorFraction } from './decimal.js';
+import type { Decimal } from './decimal.js';
+import type { Contract } from './contract.js';
+import { weights } from './margin.js';
+import type { AccountValuation } from './margin.js';
+import { priceOfValue } from './position.js';
 
 /**
- * Bankruptcy value of each position: its value at mark − its share of the equity. Shares are rounded down by one
- * cumulative rounding in market-id order, so closing every position for its bankruptcy value leaves equity 0 exactly
- * (dYdX, Extended and Lighter agree on the formula).
+ * Of every position: value − share, where the shares of equity are cut by one cumulative rounding down, in market id order.
+ * They add up to equity, so closing every position for its bankruptcy value leaves exactly 0.
  */
 export function bankruptcyValues(v: AccountValuation): Map<string, Decimal> {
-  const weightOf = weights(v);
   const values = new Map<string, Decimal>();
-  let numerator = ZERO;
-  let given = ZERO;
-  for (const [k, position] of v.positions.entries()) {
-    const { n, d } = weightOf(k);
-    numerator = numerator.plus(n);
-    const upTo = numerator.eq(d) ? v.equity : floorFraction(v.equity.times(numerator), d);
-    values.set(position.marketId, position.value.minus(upTo.minus(given)));
-    given = upTo;
-  }
+  const weightOf = weights(v);
+  let weight: Decimal = ZERO;
+  let given: Decimal = ZERO;
+  v.positions.forEach((position, index) => {
+    const { n, d } = weightOf(index);
+    weight = weight.plus(n);
+    const upToHere = floorFraction(v.equity.times(weight), d);
+    values.set(position.marketId, position.value.minus(upToHere.minus(given)));
+    given = upToHere;
+  });
   return values;
 }
 
-/** For display; null when not positive. Money is booked from the value. */
-export function bankruptcyPrice(c: Contract, size: Decimal, bankruptcyValue: Decimal): Decimal | null {
-  return priceOf(c, size, bankruptcyValue);
+/** The price at which the position is worth its bankruptcy value, truncated; null when not above 0. For display only. */
+export function bankruptcyPrice(contract: Contract, size: Decimal, bankruptcyValue: Decimal): Decimal | null {
+  return priceOfValue(contract, size, bankruptcyValue);
 }
 
-/** ⌈v · closed ÷ |size|⌉: the part of a position's bankruptcy value that belongs to `closed` contracts of it. */
-export function partOf(v: Decimal, closed: Decimal, size: Decimal): Decimal {
-  return ceilFraction(v.times(closed), size.abs());
+/** The part of a whole position's value that `closed` contracts of it stand for, up. */
+export function partOf(worth: Decimal, closed: Decimal, size: Decimal): Decimal {
+  return ceilFraction(worth.times(closed), size.abs());
 }

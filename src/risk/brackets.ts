@@ -1,72 +1,105 @@
-import type { Refusal } from './contract.js';
-import { ceilToGrid, ZERO, type Decimal } from './decimal.js';
+import { AMOUNT_LIMIT, GRID_PLACES, ONE, ZERO, ceilToGrid } from './decimal.js';
+import type { Decimal } from './decimal.js';
+import { refuse } from './refusal.js';
+import type { Refusal } from './refusal.js';
 
-/** One maintenance-margin step: from this notional on, these rates, as fractions of notional. */
+/** One maintenance-margin step. It ends where the next one begins, so there are no gaps. */
 export interface Bracket {
+  /** Notional from which on it applies. */
   readonly floor: Decimal;
   readonly maintenanceRate: Decimal;
   readonly initialRate: Decimal;
 }
 
-export interface Step extends Bracket {
+export interface ScheduleStep extends Bracket {
+  /** What makes the margin continuous at the floor: floor · (rate − rate before) + deduction before. */
   readonly maintenanceDeduction: Decimal;
   readonly initialDeduction: Decimal;
 }
 
-/** Brackets with the deductions that make the requirement continuous, by floor ascending. */
+/** Ascending by floor; the first floor is 0. */
 export interface Schedule {
-  readonly steps: readonly Step[];
+  readonly steps: readonly ScheduleStep[];
 }
 
 export function checkBrackets(brackets: readonly Bracket[]): Refusal | null {
-  const refuse = (message: string): Refusal => ({ code: 'BAD_INPUT', message });
   const first = brackets[0];
-  if (first === undefined) return refuse('a market needs at least one bracket');
-  if (!first.floor.isZero()) return refuse('the first bracket must begin at notional 0');
-  let before: Bracket | undefined;
-  for (const b of brackets) {
-    if (b.maintenanceRate.lt(0) || b.maintenanceRate.gte(1)) return refuse('a maintenance rate must be at least 0 and below 1');
-    if (b.initialRate.lt(b.maintenanceRate) || b.initialRate.gt(1)) return refuse('an initial rate must be at least the maintenance rate and at most 1');
-    if (before !== undefined) {
-      if (b.floor.lte(before.floor)) return refuse('bracket floors must ascend without gaps or repeats');
-      if (b.maintenanceRate.lt(before.maintenanceRate) || b.initialRate.lt(before.initialRate)) return refuse('bracket rates must not fall');
-    }
-    before = b;
+  if (first === undefined) return refuse('brackets', 'a market needs at least one bracket');
+  if (!first.floor.isZero()) return refuse('brackets', 'the first bracket must begin at 0');
+  let before: Bracket | null = null;
+  for (const bracket of brackets) {
+    const message = faultOf(bracket, before);
+    if (message !== null) return refuse('brackets', message);
+    before = bracket;
   }
   return null;
 }
 
-/** deduction_b = floor_b · (rate_b − rate_{b−1}) + deduction_{b−1}, for both rates (Binance's maintenance amount). */
+function faultOf(bracket: Bracket, before: Bracket | null): string | null {
+  const { floor, maintenanceRate, initialRate } = bracket;
+  const at = `bracket at ${floor.toFixed()}`;
+  if (Math.max(floor.decimalPlaces(), maintenanceRate.decimalPlaces(), initialRate.decimalPlaces()) > GRID_PLACES)
+    return `${at}: more than ${GRID_PLACES} decimals`;
+  if (floor.gte(AMOUNT_LIMIT)) return `${at}: the floor must be below 10^20`;
+  if (maintenanceRate.lt(ZERO) || maintenanceRate.gte(ONE))
+    return `${at}: the maintenance rate must be at least 0 and below 1`;
+  if (initialRate.lt(maintenanceRate)) return `${at}: the initial rate is below the maintenance rate`;
+  if (initialRate.gt(ONE)) return `${at}: the initial rate is above 1`;
+  if (before === null) return null;
+  if (floor.lte(before.floor)) return `${at}: floors must ascend`;
+  if (maintenanceRate.lt(before.maintenanceRate))
+    return `${at}: the maintenance rate is below that of the bracket before`;
+  if (initialRate.lt(before.initialRate)) return `${at}: the initial rate is below that of the bracket before`;
+  return null;
+}
+
+/** Of brackets that `checkBrackets` accepts. */
 export function makeSchedule(brackets: readonly Bracket[]): Schedule {
-  const steps: Step[] = [];
-  for (const b of brackets) {
-    const last = steps.at(-1);
-    const deduct = (rate: Decimal, lastRate: Decimal, lastDeduction: Decimal): Decimal => b.floor.times(rate.minus(lastRate)).plus(lastDeduction);
-    steps.push({
-      ...b,
-      maintenanceDeduction: last === undefined ? ZERO : deduct(b.maintenanceRate, last.maintenanceRate, last.maintenanceDeduction),
-      initialDeduction: last === undefined ? ZERO : deduct(b.initialRate, last.initialRate, last.initialDeduction),
-    });
+  const steps: ScheduleStep[] = [];
+  let before: ScheduleStep | undefined;
+  for (const { floor, maintenanceRate, initialRate } of brackets) {
+    const step: ScheduleStep = {
+      floor,
+      maintenanceRate,
+      initialRate,
+      maintenanceDeduction: before
+        ? floor.times(maintenanceRate.minus(before.maintenanceRate)).plus(before.maintenanceDeduction)
+        : ZERO,
+      initialDeduction: before
+        ? floor.times(initialRate.minus(before.initialRate)).plus(before.initialDeduction)
+        : ZERO,
+    };
+    steps.push(step);
+    before = step;
   }
+  if (steps.length === 0) throw new Error('a schedule needs a bracket');
   return { steps };
 }
 
-/** notional · rate − deduction, rounded up to the money grid, per position. */
+/** The bracket that a notional lies in. */
+export function stepOf(schedule: Schedule, notional: Decimal): ScheduleStep {
+  const { steps } = schedule;
+  let index = steps.length - 1;
+  while (index > 0 && notional.lt((steps[index] as ScheduleStep).floor)) index -= 1;
+  return steps[index] as ScheduleStep;
+}
+
+/** notional · rate − deduction, up to the money grid: a requirement is never understated. */
+export function maintenanceAt(step: ScheduleStep, notional: Decimal): Decimal {
+  const exact = notional.times(step.maintenanceRate);
+  return ceilToGrid(step.maintenanceDeduction.isZero() ? exact : exact.minus(step.maintenanceDeduction));
+}
+
+/** notional · initialRate − initialDeduction, up to the money grid. */
+export function initialAt(step: ScheduleStep, notional: Decimal): Decimal {
+  const exact = notional.times(step.initialRate);
+  return ceilToGrid(step.initialDeduction.isZero() ? exact : exact.minus(step.initialDeduction));
+}
+
 export function maintenanceOf(schedule: Schedule, notional: Decimal): Decimal {
-  const step = stepAt(schedule, notional);
-  return ceilToGrid(notional.times(step.maintenanceRate).minus(step.maintenanceDeduction));
+  return maintenanceAt(stepOf(schedule, notional), notional);
 }
 
-/** Likewise with the initial rates. */
 export function initialOf(schedule: Schedule, notional: Decimal): Decimal {
-  const step = stepAt(schedule, notional);
-  return ceilToGrid(notional.times(step.initialRate).minus(step.initialDeduction));
-}
-
-function stepAt({ steps }: Schedule, notional: Decimal): Step {
-  for (let b = steps.length - 1; b >= 0; b--) {
-    const step = steps[b];
-    if (step !== undefined && (b === 0 || notional.gte(step.floor))) return step;
-  }
-  throw new RangeError('a schedule without brackets');
+  return initialAt(stepOf(schedule, notional), notional);
 }

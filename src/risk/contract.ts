@@ -1,63 +1,70 @@
-import { GRID_PLACES, ONE, truncatedFraction, type Decimal } from './decimal.js';
+import { AMOUNT_LIMIT, GRID_PLACES, signOf, truncatedFraction } from './decimal.js';
+import type { Decimal } from './decimal.js';
+import { refuse } from './refusal.js';
+import type { Refusal } from './refusal.js';
 
 export type Payoff = 'LINEAR' | 'INVERSE';
 export type Side = 'LONG' | 'SHORT';
 
-/** Why something is refused: a code and a sentence. */
-export interface Refusal {
-  readonly code: string;
-  readonly message: string;
-}
-
-/** What a value depends on: size in contracts, price in quote units per contract unit. */
 export interface Contract {
   readonly id: string;
   readonly payoff: Payoff;
   readonly settlementAssetId: string;
+  /** LINEAR: units of the base asset a contract stands for. INVERSE: units of the quote currency. */
   readonly contractSize: Decimal;
   readonly priceTick: Decimal;
+  /** The smallest size, in contracts; every size is a multiple of it. It is also called a lot. */
   readonly sizeStep: Decimal;
 }
 
-type Steps = Pick<Contract, 'payoff' | 'contractSize' | 'priceTick' | 'sizeStep'>;
-
-/** LINEAR: decimals of contract size, size step and tick together at most 18, so that every value is exact. */
-export function checkContract(c: Steps): Refusal | null {
-  for (const [name, x] of [['contractSize', c.contractSize], ['priceTick', c.priceTick], ['sizeStep', c.sizeStep]] as const) {
-    if (!x.gt(0)) return { code: 'BAD_INPUT', message: `${name} must be positive` };
+export function checkContract(
+  contract: Pick<Contract, 'payoff' | 'contractSize' | 'priceTick' | 'sizeStep'>,
+): Refusal | null {
+  for (const field of ['contractSize', 'priceTick', 'sizeStep'] as const) {
+    const x = contract[field];
+    if (signOf(x) <= 0 || x.gte(AMOUNT_LIMIT)) return refuse(field, `${field} must be above 0 and below 10^20`);
+    if (x.decimalPlaces() > GRID_PLACES) return refuse(field, `${field} has more than ${GRID_PLACES} decimals`);
   }
-  const places = c.contractSize.decimalPlaces() + c.sizeStep.decimalPlaces() + c.priceTick.decimalPlaces();
-  if (c.payoff === 'INVERSE' || places <= GRID_PLACES) return null;
-  return {
-    code: 'BAD_INPUT',
-    message: `contractSize, sizeStep and priceTick have ${String(places)} decimals together; a LINEAR market may have ${String(GRID_PLACES)}`,
-  };
+  const { contractSize, priceTick, sizeStep } = contract;
+  const places = contractSize.decimalPlaces() + sizeStep.decimalPlaces() + priceTick.decimalPlaces();
+  if (contract.payoff === 'LINEAR' && places > GRID_PLACES) {
+    const message = `the decimals of contractSize, sizeStep and priceTick of a linear market add up to ${places}, more than ${GRID_PLACES}: values would not be exact`;
+    return refuse('priceTick', message);
+  }
+  return null;
+}
+
+/** Whether a size, of any sign but not 0, is a whole number of lots. */
+export function isWholeLots(contract: Contract, size: Decimal): boolean {
+  return !size.isZero() && size.abs().lt(AMOUNT_LIMIT) && size.mod(contract.sizeStep).isZero();
+}
+
+/** Whether values at this price are exact: positive, and in a LINEAR market with no more decimals than the tick. */
+export function isPriceOf(contract: Contract, price: Decimal): boolean {
+  const places = contract.payoff === 'LINEAR' ? contract.priceTick.decimalPlaces() : GRID_PLACES;
+  return signOf(price) > 0 && price.lt(AMOUNT_LIMIT) && price.decimalPlaces() <= places;
 }
 
 /**
- * Value of a signed size at a price, in the settlement asset (domain.md §2). LINEAR: size · contractSize · price,
- * exact. INVERSE: −size · contractSize ÷ price, where the value of one size step is truncated and a size is worth its
- * number of steps times that, so that values of parts add up.
+ * Worth of a signed size at a price, in the settlement asset. LINEAR: size · contractSize · price, exact.
+ * INVERSE: −size · contractSize ÷ price, where the value of one lot is truncated and a size is worth its lots times that,
+ * so that the values of parts add up to the value of the whole.
  */
-export function value(c: Steps, size: Decimal, price: Decimal): Decimal {
-  if (c.payoff === 'LINEAR') return size.times(c.contractSize).times(price);
-  const ofOneStep = truncatedFraction(c.sizeStep.times(c.contractSize), price);
-  return size.dividedToIntegerBy(c.sizeStep).times(ofOneStep).neg();
-}
-
-/** The price at which a size has a value, truncated, for display only; null when it would not be positive. */
-export function priceOf(c: Steps, size: Decimal, v: Decimal): Decimal | null {
-  const contracts = size.times(c.contractSize);
-  if (contracts.isZero() || v.isZero()) return null;
-  const price = c.payoff === 'LINEAR' ? truncatedFraction(v, contracts) : truncatedFraction(contracts.neg(), v);
-  return price.gt(0) ? price : null;
+export function value(contract: Contract, size: Decimal, price: Decimal): Decimal {
+  if (contract.payoff === 'LINEAR') return size.times(contract.contractSize).times(price);
+  const lotValue = truncatedFraction(contract.sizeStep.times(contract.contractSize), price);
+  return size.dividedToIntegerBy(contract.sizeStep).times(lotValue).neg();
 }
 
 export function sideOf(size: Decimal): Side {
   return size.isNegative() ? 'SHORT' : 'LONG';
 }
 
-/** +1 or −1. */
-export function signOf(size: Decimal): Decimal {
-  return size.isNegative() ? ONE.neg() : ONE;
+export function oppositeOf(side: Side): Side {
+  return side === 'LONG' ? 'SHORT' : 'LONG';
+}
+
+/** x of the same sign as the model: +|x| beside a long, −|x| beside a short. */
+export function signedLike(model: Decimal, x: Decimal): Decimal {
+  return model.isNegative() ? x.abs().neg() : x.abs();
 }

@@ -1,94 +1,108 @@
 import { Decimal as BaseDecimal } from 'decimal.js';
 
-const PRECISION = 400;
-const NEVER_EXPONENT = 9e15;
-
 /**
- * The one Decimal of the product. Products of amounts have at most a few hundred digits, so at this precision every
- * sum and product is exact, and division is never used but through the fractions below.
+ * The one decimal class of Backstop. An amount has at most 38 digits and the longest product here multiplies fewer than
+ * ten of them, so 400 digits keep every sum and product exact; the only inexact operation is `truncatedFraction`.
  */
 export const Decimal = BaseDecimal.clone({
-  precision: PRECISION,
+  precision: 400,
   rounding: BaseDecimal.ROUND_DOWN,
-  toExpNeg: -NEVER_EXPONENT,
-  toExpPos: NEVER_EXPONENT,
-  defaults: true,
+  toExpNeg: -9e15,
+  toExpPos: 9e15,
 });
 export type Decimal = BaseDecimal;
 
+/** Digits after the point of every amount: NUMERIC(38,18). */
 export const GRID_PLACES = 18;
-export const ZERO = new Decimal(0);
-export const ONE = new Decimal(1);
-/** The money grid: 10^−18. */
+const INTEGER_PLACES = 20;
+
+export const ZERO = new Decimal('0');
+export const ONE = new Decimal('1');
+/** The smallest amount of money. */
 export const GRID = new Decimal('0.000000000000000001');
-const GRID_INVERSE = new Decimal('1000000000000000000');
-/** Ratios that are stored, shown or ranked by stay within ± this. */
-export const RATIO_LIMIT = GRID_INVERSE;
+const GRID_STEPS_PER_UNIT = new Decimal('1000000000000000000');
+/** Ratios that are stored, shown or ranked by end here: a division by almost nothing says no more than "huge". */
+export const RATIO_LIMIT = GRID_STEPS_PER_UNIT;
+/** The first amount that NUMERIC(38,18) cannot hold. */
+export const AMOUNT_LIMIT = new Decimal('100000000000000000000');
 
-const PLAIN = /^[+-]?\d+(\.\d+)?$/;
+const PLAIN_TEXT = /^-?[0-9]+(\.[0-9]+)?$/;
+const AMOUNT_TEXT = new RegExp(`^-?0*[0-9]{1,${INTEGER_PLACES}}(\\.[0-9]{1,${GRID_PLACES}})?$`);
+/** Longer text is refused before it is looked at. */
+const LONGEST_TEXT = 64;
 
-/** From plain decimal text; exponents, NaN and Infinity are refused. */
+/** Reads plain decimal text: no exponent, no sign but a minus, no blank. Anything else is a bug of the caller. */
 export function dec(text: string): Decimal {
-  if (!PLAIN.test(text)) throw new RangeError(`not a plain decimal: ${text}`);
+  if (!PLAIN_TEXT.test(text)) throw new Error(`not plain decimal text: ${JSON.stringify(text.slice(0, LONGEST_TEXT))}`);
   return new Decimal(text);
 }
 
-/** The one rounding primitive: n ÷ d toward zero to 18 places, by one exact integer division. d must not be 0. */
-export function truncatedFraction(n: Decimal, d: Decimal): Decimal {
-  if (d.isZero()) throw new RangeError('a fraction with denominator 0');
-  return n.times(GRID_INVERSE).dividedToIntegerBy(d).times(GRID);
+/** Whether text from outside is an amount that NUMERIC(38,18) holds without rounding. */
+export function isAmountText(text: string): boolean {
+  return text.length <= LONGEST_TEXT && AMOUNT_TEXT.test(text);
 }
 
-/** n ÷ d toward −∞ to the money grid. */
-export function floorFraction(n: Decimal, d: Decimal): Decimal {
-  const toZero = truncatedFraction(n, d);
-  const isNegative = !n.isZero() && n.isNegative() !== d.isNegative();
-  return isNegative && !toZero.times(d).eq(n) ? toZero.minus(GRID) : toZero;
+/** −1, 0 or 1; a negative zero is 0. */
+export function signOf(x: Decimal): -1 | 0 | 1 {
+  return x.isZero() ? 0 : x.isNegative() ? -1 : 1;
 }
 
-/** n ÷ d toward +∞ to the money grid. */
-export function ceilFraction(n: Decimal, d: Decimal): Decimal {
-  return floorFraction(n.neg(), d).neg();
+function gridStepsWithin(numerator: Decimal, denominator: Decimal): Decimal {
+  return numerator.times(GRID_STEPS_PER_UNIT).dividedToIntegerBy(denominator);
+}
+
+/** The one rounding primitive: numerator ÷ denominator, toward zero to the money grid, by one exact integer division. */
+export function truncatedFraction(numerator: Decimal, denominator: Decimal): Decimal {
+  if (denominator.isZero()) throw new Error('division by zero');
+  return gridStepsWithin(numerator, denominator).times(GRID);
+}
+
+/** numerator ÷ denominator, toward −∞ to the money grid. */
+export function floorFraction(numerator: Decimal, denominator: Decimal): Decimal {
+  const truncated = truncatedFraction(numerator, denominator);
+  if (signOf(numerator) * signOf(denominator) >= 0) return truncated;
+  return truncated.times(denominator).eq(numerator) ? truncated : truncated.minus(GRID);
+}
+
+/** numerator ÷ denominator, toward +∞ to the money grid. */
+export function ceilFraction(numerator: Decimal, denominator: Decimal): Decimal {
+  const truncated = truncatedFraction(numerator, denominator);
+  if (signOf(numerator) * signOf(denominator) <= 0) return truncated;
+  return truncated.times(denominator).eq(numerator) ? truncated : truncated.plus(GRID);
 }
 
 export function truncateToGrid(x: Decimal): Decimal {
-  return toGrid(x, BaseDecimal.ROUND_DOWN);
+  return x.decimalPlaces() <= GRID_PLACES ? x : x.toDecimalPlaces(GRID_PLACES, Decimal.ROUND_DOWN);
 }
 
 export function floorToGrid(x: Decimal): Decimal {
-  return toGrid(x, BaseDecimal.ROUND_FLOOR);
+  return x.decimalPlaces() <= GRID_PLACES ? x : x.toDecimalPlaces(GRID_PLACES, Decimal.ROUND_FLOOR);
 }
 
 export function ceilToGrid(x: Decimal): Decimal {
-  return toGrid(x, BaseDecimal.ROUND_CEIL);
+  return x.decimalPlaces() <= GRID_PLACES ? x : x.toDecimalPlaces(GRID_PLACES, Decimal.ROUND_CEIL);
 }
 
-/** x as a whole number of `step`s, toward zero. */
-export function floorToStep(x: Decimal, step: Decimal): Decimal {
-  return x.dividedToIntegerBy(step).times(step);
+/** A ratio to store, show or rank by: one truncated fraction within ±10^18. By zero: the sign times 10^18; 0 ÷ 0 = 0. */
+export function clampedRatio(numerator: Decimal, denominator: Decimal): Decimal {
+  if (numerator.isZero()) return ZERO;
+  if (denominator.isZero()) return numerator.isNegative() ? RATIO_LIMIT.neg() : RATIO_LIMIT;
+  const ratio = truncatedFraction(numerator, denominator);
+  if (ratio.isZero()) return ZERO;
+  if (ratio.abs().lte(RATIO_LIMIT)) return ratio;
+  return ratio.isNegative() ? RATIO_LIMIT.neg() : RATIO_LIMIT;
 }
 
-/** A ratio to store, show or rank by: one truncated fraction clamped to ±10^18; over 0 it takes the limit of its sign. */
-export function clampedRatio(n: Decimal, d: Decimal): Decimal {
-  if (n.isZero()) return ZERO;
-  if (d.isZero()) return n.isNegative() ? RATIO_LIMIT.neg() : RATIO_LIMIT;
-  return max(RATIO_LIMIT.neg(), min(RATIO_LIMIT, truncatedFraction(n, d)));
-}
-
-export function sum(xs: Iterable<Decimal>): Decimal {
-  let total = ZERO;
-  for (const x of xs) total = total.plus(x);
+export function sum(amounts: Iterable<Decimal>): Decimal {
+  let total: Decimal = ZERO;
+  for (const amount of amounts) total = total.plus(amount);
   return total;
 }
 
 export function min(a: Decimal, b: Decimal): Decimal {
-  return a.lt(b) ? a : b;
+  return b.lt(a) ? b : a;
 }
 
 export function max(a: Decimal, b: Decimal): Decimal {
-  return a.gt(b) ? a : b;
-}
-
-function toGrid(x: Decimal, rounding: BaseDecimal.Rounding): Decimal {
-  return x.decimalPlaces() <= GRID_PLACES ? x : x.toDecimalPlaces(GRID_PLACES, rounding);
+  return b.gt(a) ? b : a;
 }

@@ -1,51 +1,82 @@
+import { ONE, ZERO, ceilFraction, ceilToGrid, floorFraction, floorToGrid, max, min } from './decimal.js';
+import type { Decimal } from './decimal.js';
 import { partOf } from './bankruptcy.js';
-import { signOf, value } from './contract.js';
-import { ceilToGrid, floorToGrid, max, min, ONE, ZERO, type Decimal } from './decimal.js';
-import type { Market, Policy } from './margin.js';
-
-export interface LegPrice {
-  /** D: what the close at mark would leave below the bankruptcy value. */
-  readonly deficit: Decimal;
-  /** F: what the fund pays of it, before the first leg. */
-  readonly fundPays: Decimal;
-  /** Value of the whole position at the leg price, signed as the bankrupt's position. */
-  readonly value: Decimal;
-  /** The price was cut to mark · (1 ± maxDeviation). */
-  readonly clamped: boolean;
-}
+import { signedLike, value } from './contract.js';
+import type { Contract } from './contract.js';
+import type { Market, PriceBasis } from './margin.js';
 
 export interface LegPriceInput {
   readonly market: Market;
-  /** The bankrupt's, signed. */
+  /** Of the bankrupt, signed. */
   readonly size: Decimal;
   readonly mark: Decimal;
+  /** Of the whole position. */
   readonly bankruptcyValue: Decimal;
+  /** What the fund may pay for this position, at least 0. */
   readonly fundMayPay: Decimal;
-  readonly basis: Policy['priceBasis'];
+  readonly basis: PriceBasis;
 }
 
-/**
- * Step 5: D = max(0, bankruptcyValue − value(mark)), F = min(D, what the fund may pay); legs at bankruptcyValue − F,
- * clamped to mark · (1 ± maxDeviation), toward mark where a limit is off the money grid. Basis MARK: legs at mark.
- */
-export function legPrice({ market, size, mark, bankruptcyValue, fundMayPay, basis }: LegPriceInput): LegPrice {
+export interface LegPrice {
+  /** max(0, bankruptcyValue − value at mark): what closing at mark would lack. */
+  readonly deficit: Decimal;
+  /** min(deficit, fundMayPay). */
+  readonly fundPays: Decimal;
+  /** What the legs are booked at, for the whole position, signed from the bankrupt's side. */
+  readonly value: Decimal;
+  /** Whether mark · (1 ± maxDeviation) cut it. */
+  readonly clamped: boolean;
+}
+
+/** What the legs of one bankrupt position are closed at. MARK: at mark, and what the fund does not pay becomes bad debt. */
+export function legPrice(input: LegPriceInput): LegPrice {
+  const { market, size, mark, bankruptcyValue } = input;
   const atMark = value(market, size, mark);
   const deficit = max(ZERO, bankruptcyValue.minus(atMark));
-  const fundPays = min(deficit, fundMayPay);
-  if (basis === 'MARK') return { deficit, fundPays, value: atMark, clamped: false };
+  const fundPays = min(deficit, input.fundMayPay);
+  if (input.basis === 'MARK') return { deficit, fundPays, value: atMark, clamped: false };
   const wanted = bankruptcyValue.minus(fundPays);
-  const away = signOf(size).times(market.params.maxDeviation);
-  // A higher price is worth more to a long and less to a short, whatever the payoff: the bankrupt's best and worst.
-  const most = floorToGrid(value(market, size, mark.times(ONE.plus(away))));
-  const least = ceilToGrid(value(market, size, mark.times(ONE.minus(away))));
-  const clampedValue = max(least, min(most, wanted));
-  return { deficit, fundPays, value: clampedValue, clamped: !clampedValue.eq(wanted) };
+  const clamped = clampToDeviation(market, size, atMark, wanted);
+  return { deficit, fundPays, value: clamped, clamped: !clamped.eq(wanted) };
 }
 
 /**
- * v_j = ⌈unit · cum_j⌉ − ⌈unit · cum_{j−1}⌉ with unit = V ÷ |size|, signed from the bankrupt's side: the legs of one
- * event sum to ⌈unit · Σ⌉ exactly, and the rounding is the bankrupt's gain.
+ * Within the worth at mark · (1 − maxDeviation) and mark · (1 + maxDeviation), each rounded toward the mark so that no leg
+ * is beyond it. A position's worth rises with its price when it is long, in both payoffs, and falls when it is short.
  */
-export function legValue(wholeValue: Decimal, size: Decimal, cumulativeBefore: Decimal, legSize: Decimal): Decimal {
-  return partOf(wholeValue, cumulativeBefore.plus(legSize), size).minus(partOf(wholeValue, cumulativeBefore, size));
+function clampToDeviation(market: Market, size: Decimal, atMark: Decimal, wanted: Decimal): Decimal {
+  const up = ONE.plus(market.params.maxDeviation);
+  const down = ONE.minus(market.params.maxDeviation);
+  const [low, high] = size.isNegative() ? [up, down] : [down, up];
+  if (market.payoff === 'LINEAR') {
+    return max(ceilToGrid(atMark.times(low)), min(floorToGrid(atMark.times(high)), wanted));
+  }
+  return max(ceilFraction(atMark, low), min(floorFraction(atMark, high), wanted));
+}
+
+/**
+ * Values of legs that close parts of a position of `size` worth `worth`, signed from the bankrupt's side:
+ * ⌈worth · cum ÷ |size|⌉ less the same of the leg before. They add up exactly, however the position is cut.
+ */
+export function legValues(worth: Decimal, size: Decimal, legs: readonly Decimal[]): Decimal[] {
+  let closed: Decimal = ZERO;
+  let booked: Decimal = ZERO;
+  return legs.map((leg) => {
+    closed = closed.plus(leg);
+    const upToHere = partOf(worth, closed, size);
+    const legValue = upToHere.minus(booked);
+    booked = upToHere;
+    return legValue;
+  });
+}
+
+/** What the counterparty of a leg gives up against the mark, in the settlement asset; below 0: what it gains. */
+export function concessionOf(
+  contract: Contract,
+  bankruptSize: Decimal,
+  leg: Decimal,
+  legValue: Decimal,
+  mark: Decimal,
+): Decimal {
+  return legValue.minus(value(contract, signedLike(bankruptSize, leg), mark));
 }

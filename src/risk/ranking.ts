@@ -1,23 +1,30 @@
+import { ONE, ZERO, clampedRatio, dec, signOf, truncatedFraction } from './decimal.js';
+import type { Decimal } from './decimal.js';
 import type { Side } from './contract.js';
-import { clampedRatio, truncatedFraction, ZERO, type Decimal } from './decimal.js';
-import { byBytes, effectiveLeverage, weights, type AccountValuation, type Policy, type PositionValuation } from './margin.js';
+import { indexOfPosition, positionAt, weights } from './margin.js';
+import type { AccountValuation, Fraction, ScoreName } from './margin.js';
 
-/** The truncated score is the score. Factors are truncated for display. Value and leverage null: equity ≤ 0. */
 export interface Score {
+  /** Null when the account's equity is not above 0: last in the queue. */
   readonly value: Decimal | null;
+  /** The two factors, each truncated by itself, for display; the value is made from exact ones. */
   readonly profitRatio: Decimal;
   readonly leverage: Decimal | null;
 }
 
-export interface RankEntry {
+export interface RankCandidate {
   readonly accountId: string;
-  /** Contracts, unsigned. */
+  /** Contracts, without sign. */
   readonly size: Decimal;
   readonly score: Score;
-  /** 1 = next. */
+}
+
+export interface RankEntry extends RankCandidate {
+  /** 1 is the next to be deleveraged. */
   readonly rank: number;
+  /** Contracts of all who rank before. */
   readonly sizeAhead: Decimal;
-  /** 5 = first to go … 1 = last. */
+  /** 5 goes first, 1 last. */
   readonly level: number;
 }
 
@@ -29,72 +36,74 @@ export interface Ranking {
   readonly queueSize: Decimal;
 }
 
-export function score(name: Policy['score'], v: AccountValuation, marketId: string): Score {
-  const k = v.positions.findIndex((p) => p.marketId === marketId);
-  const position = v.positions[k];
-  if (position === undefined) throw new RangeError(`${v.accountId} has no position in ${marketId}`);
-  return name === 'LEVERAGED_RETURN' ? leveragedReturn(v, position, k) : accountReturn(v, position);
-}
-
-/** BitMEX: r = uPnL ÷ |cost|, L = notional ÷ (equity · w); r > 0: r · L, r < 0: r ÷ L. */
-function leveragedReturn(v: AccountValuation, position: PositionValuation, k: number): Score {
-  const { unrealizedPnl: pnl, notional } = position;
-  const cost = position.cost.abs();
-  const profitRatio = clampedRatio(pnl, cost);
-  if (!v.equity.gt(0)) return { value: null, profitRatio, leverage: null };
-  const leverage = effectiveLeverage(v, k);
-  if (cost.isZero() || notional.isZero() || pnl.isZero()) return { value: ZERO, profitRatio, leverage };
-  const { n, d } = weights(v)(k);
-  const backing = v.equity.times(n);
-  const exposure = notional.times(d);
-  const value = pnl.gt(0) ? clampedRatio(pnl.times(exposure), cost.times(backing)) : clampedRatio(pnl.times(backing), cost.times(exposure));
-  return { value, profitRatio, leverage };
-}
-
-/** Binance since 2025: p = uPnL ÷ notional, L = notional ÷ the account's equity; same sign rule. */
-function accountReturn(v: AccountValuation, position: PositionValuation): Score {
-  const { unrealizedPnl: pnl, notional } = position;
-  const profitRatio = clampedRatio(pnl, notional);
-  if (!v.equity.gt(0)) return { value: null, profitRatio, leverage: null };
-  const leverage = clampedRatio(notional, v.equity);
-  if (position.cost.isZero() || notional.isZero() || pnl.isZero()) return { value: ZERO, profitRatio, leverage };
-  const value = pnl.gt(0) ? clampedRatio(pnl, v.equity) : clampedRatio(pnl.times(v.equity), notional.times(notional));
-  return { value, profitRatio, leverage };
-}
-
-export interface RankCandidate {
-  readonly accountId: string;
-  readonly size: Decimal;
-  readonly score: Score;
+/** A ranking with the digest of the prices, positions and policy that it was made from. */
+export interface PublishedRanking {
+  readonly id: string;
+  readonly ranking: Ranking;
+  readonly policyVersion: string;
+  readonly entryOf: ReadonlyMap<string, RankEntry>;
 }
 
 const LEVELS = 5;
+/** Queue share per level: 1 ÷ LEVELS, exact. */
+const LEVEL_SHARE = dec('0.2');
+const WHOLE: Fraction = { n: ONE, d: ONE };
 
-/** The one ranking: score descending, account id ascending; without a score after all others, by id. */
+/**
+ * LEVERAGED_RETURN: r = uPnL ÷ |cost|, L = notional ÷ (equity · weight). ACCOUNT_RETURN: p = uPnL ÷ notional, L = notional ÷ equity.
+ * In profit the score is their product, in loss r ÷ L: the lightest loser goes last but for equity. One truncation.
+ */
+export function score(name: ScoreName, v: AccountValuation, marketId: string): Score {
+  const index = indexOfPosition(v, marketId);
+  const { unrealizedPnl, notional, cost } = positionAt(v, index);
+  const leveraged = name === 'LEVERAGED_RETURN';
+  const base = leveraged ? cost.abs() : notional;
+  const { n, d } = leveraged ? weights(v)(index) : WHOLE;
+  const profitRatio = clampedRatio(unrealizedPnl, base);
+  if (signOf(v.equity) <= 0) return { value: null, profitRatio, leverage: null };
+  const levered = d === ONE ? notional : notional.times(d);
+  const equity = n === ONE ? v.equity : v.equity.times(n);
+  const leverage = clampedRatio(levered, equity);
+  if (base.isZero() || notional.isZero() || unrealizedPnl.isZero()) return { value: ZERO, profitRatio, leverage };
+  const value = unrealizedPnl.isNegative()
+    ? clampedRatio(unrealizedPnl.times(equity), base.times(levered))
+    : clampedRatio(unrealizedPnl.times(levered), base.times(equity));
+  return { value, profitRatio, leverage };
+}
+
+/** Score descending, then account id ascending by bytes; without a score last, by id. */
+export function byScore(a: RankCandidate, b: RankCandidate): number {
+  const [x, y] = [a.score.value, b.score.value];
+  if (x !== null && y !== null) {
+    const order = y.cmp(x);
+    if (order !== 0) return order;
+  } else if (x !== y) return x === null ? 1 : -1;
+  return a.accountId < b.accountId ? -1 : a.accountId > b.accountId ? 1 : 0;
+}
+
+/** The one ranking: indicator, queue, preview and job read the same. */
 export function rank(marketId: string, side: Side, candidates: readonly RankCandidate[]): Ranking {
-  const ordered = [...candidates].sort(byRank);
-  const queueSize = ordered.reduce((total, c) => total.plus(c.size), ZERO);
+  const ordered = [...candidates].sort(byScore);
+  let queueSize: Decimal = ZERO;
+  for (const { size } of ordered) queueSize = queueSize.plus(size);
+  // level = 5 − floor(5 · sizeAhead ÷ queueSize), and sizeAhead only grows: it falls at every fifth of the queue.
+  const fifth = queueSize.times(LEVEL_SHARE);
+  let level = LEVELS;
+  let nextFall = fifth;
+  let sizeAhead: Decimal = ZERO;
   const entries: RankEntry[] = [];
-  let sizeAhead = ZERO;
-  // level = 5 − floor(5 · sizeAhead ÷ queueSize); sizeAhead only grows, so the fifth is walked up, not divided for
-  let fifth = 0;
-  for (const { accountId, size, score } of ordered) {
-    while (sizeAhead.times(LEVELS).gte(queueSize.times(fifth + 1)) && fifth < LEVELS - 1) fifth++;
-    entries.push({ accountId, size, score, rank: entries.length + 1, sizeAhead, level: LEVELS - fifth });
+  for (const { accountId, size, score: scored } of ordered) {
+    while (level > 1 && sizeAhead.gte(nextFall)) {
+      level -= 1;
+      nextFall = nextFall.plus(fifth);
+    }
+    entries.push({ accountId, size, score: scored, rank: entries.length + 1, sizeAhead, level });
     sizeAhead = sizeAhead.plus(size);
   }
   return { marketId, side, entries, queueLength: entries.length, queueSize };
 }
 
-function byRank(a: RankCandidate, b: RankCandidate): number {
-  const x = a.score.value;
-  const y = b.score.value;
-  if (x !== null && y !== null) return y.comparedTo(x) || byBytes(a.accountId, b.accountId);
-  if (x === null && y === null) return byBytes(a.accountId, b.accountId);
-  return x === null ? 1 : -1;
-}
-
-/** Cumulative size including its own ÷ queue size (rounded up to a fifth it is BitMEX's published example). */
+/** Share of the queue up to and with this entry, 0 to 1. Not part of the entry: only what is shown needs the division. */
 export function percentileOf(entry: Pick<RankEntry, 'sizeAhead' | 'size'>, queueSize: Decimal): Decimal {
-  return truncatedFraction(entry.sizeAhead.plus(entry.size), queueSize);
+  return queueSize.isZero() ? ONE : truncatedFraction(entry.sizeAhead.plus(entry.size), queueSize);
 }

@@ -6,6 +6,7 @@ import type { TestDatabase } from '../support/database.js';
 const STATEMENTS = `
   create type side as enum ('LONG', 'SHORT');
   create domain amount as numeric(38, 18) not null check (value >= 0);
+  create domain name as text collate "C" default 'x';
   create table account (
     id text collate "C" primary key check (id <> ''),
     held amount,
@@ -51,6 +52,7 @@ describe('the description of a schema', () => {
 const EXPECTED = `-- types
 
 domain amount numeric(38,18) not null CHECK ((VALUE >= (0)::numeric))
+domain name text collate "C" default 'x'::text
 enum side ('LONG', 'SHORT')
 
 -- tables

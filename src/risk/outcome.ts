@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
-import { Decimal } from '../risk/decimal.js';
-import type { MarginStatus } from '../risk/margin.js';
-import type { Side } from '../risk/contract.js';
-import type { PublishedRanking } from '../book/book.js';
+import type { Side } from './contract.js';
+import type { Decimal } from './decimal.js';
+import type { MarginStatus } from './margin.js';
+import type { PublishedRanking } from './ranking.js';
 
 /** What a lap decided, in the order in which it decided it, without ids or times of the database. */
 export interface Outcome {
@@ -211,17 +210,4 @@ export function emptyOutcome(): Outcome {
     ledger: [],
     more: false,
   };
-}
-
-/** Equal for two laps that decided the same on the same state, dry or not: no time and no sequence number is in it. */
-export function digestOf(outcome: Outcome): string {
-  const text = JSON.stringify(outcome, function (this: Record<string, unknown>, key, value: unknown) {
-    // JSON.stringify has already called toJSON of a Decimal: take the value itself, as plain text.
-    const raw = this[key];
-    if (Decimal.isDecimal(raw)) return (raw as Decimal).toFixed();
-    if (key === 'ranking') return (raw as PublishedRanking).id;
-    if (key === 'callId' || key === 'depthSnapshotId' || key === 'levelShownAt') return undefined;
-    return value;
-  });
-  return createHash('sha256').update(text).digest('hex');
 }

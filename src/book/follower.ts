@@ -1,0 +1,85 @@
+import { performance } from 'node:perf_hooks';
+import type { Sql } from '../db/connect.js';
+import { readClock } from '../db/record-notice.js';
+import { loadRiskState } from '../db/risk-state.js';
+import { inTransaction } from '../db/transaction.js';
+import { messageOf } from '../errors.js';
+import type { Log } from '../telemetry.js';
+import { makeBook, type Book } from './book.js';
+
+/** A book, and when this process took it, by its own monotonic clock: what its age is measured from. */
+export interface FollowedBook extends Book {
+  readonly takenAtMs: number;
+}
+
+export interface FollowerOptions {
+  readonly sql: Sql;
+  readonly log: Log;
+  /** A refresh at least so often, hints or none. */
+  readonly intervalMs?: number;
+}
+
+const DEFAULT_INTERVAL_MS = 1000;
+
+/**
+ * Keeps the newest book in memory. A cache with an age, never a source of truth: it is made anew from one snapshot
+ * of the database after a hint or an interval, and a failed refresh only lets the last one grow old.
+ */
+export class BookFollower {
+  readonly #options: FollowerOptions;
+  #current: FollowedBook | undefined;
+  #refreshing: Promise<void> | undefined;
+  #isWanted = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+  }
+
+  /** Takes the first book; from then on follows. */
+  async start(): Promise<void> {
+    await this.refresh();
+    this.#timer = setInterval(() => { this.hint(); }, this.#options.intervalMs ?? DEFAULT_INTERVAL_MS);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#isWanted = false;
+    await this.#refreshing;
+  }
+
+  current(): FollowedBook {
+    if (this.#current === undefined) throw new Error('the book has not been taken yet');
+    return this.#current;
+  }
+
+  /** Something changed, or may have: a refresh follows, one at a time, however many hints come meanwhile. */
+  hint(): void {
+    this.#isWanted = true;
+    this.#refreshing ??= this.#drain().finally(() => { this.#refreshing = undefined; });
+  }
+
+  /** Takes a book that is newer than this call, and returns it. */
+  async refresh(): Promise<FollowedBook> {
+    const taken = await takeBook(this.#options.sql);
+    if (this.#current === undefined || this.#current.at <= taken.at) this.#current = taken;
+    return this.#current;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#isWanted) {
+      this.#isWanted = false;
+      try {
+        await this.refresh();
+      } catch (error) {
+        this.#options.log.warn({ error: messageOf(error) }, 'the book could not be refreshed');
+      }
+    }
+  }
+}
+
+async function takeBook(sql: Sql): Promise<FollowedBook> {
+  const takenAtMs = performance.now();
+  const state = await inTransaction(sql, { isolation: 'repeatable read', readOnly: true }, async (tx) => loadRiskState(tx, await readClock(tx)));
+  return { ...makeBook(state), takenAtMs };
+}

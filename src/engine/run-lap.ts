@@ -1,0 +1,130 @@
+import { makeBook, type Book } from '../book/book.js';
+import type { Sql, Tx } from '../db/connect.js';
+import { claimLap, limitTransaction, loadDepthLeft, loadShownLevels, loadStandingCalls, lockJob, lockWriters } from '../db/lap-inputs.js';
+import { readClock } from '../db/record-notice.js';
+import { loadRiskState } from '../db/risk-state.js';
+import { recordRun } from '../db/lap-state.js';
+import { inTransaction } from '../db/transaction.js';
+import { messageOf } from '../errors.js';
+import type { Instant } from '../risk/instant.js';
+import { digestOf } from './digest.js';
+import { Lap } from './lap.js';
+import { countsOf, storeOutcome, type LapCounts } from './store-outcome.js';
+import { act, survey } from './waterfall.js';
+
+export const WATERFALL_JOB = 'waterfall';
+
+/** Tries before the last one, which keeps all writers out and so cannot be disturbed again. */
+const DISTURBED_TRIES = 4;
+const DEFAULT_LIMIT_MS = 20_000;
+
+export interface LapOptions {
+  /** Who runs it, for the record. */
+  readonly worker: string;
+  /** Lap time; the database's clock when left out. A replay gives the event's time. */
+  readonly at?: Instant | undefined;
+  /** The same lap, rolled back: it leaves no trace. */
+  readonly dryRun?: boolean | undefined;
+  /** Only when the interval has passed since the last run. */
+  readonly onlyIfDue?: boolean | undefined;
+  /** After so long the server ends the transaction, whatever this process does. */
+  readonly limitMs?: number | undefined;
+}
+
+export interface LapRan {
+  readonly kind: 'RAN';
+  /** Null for a dry run. */
+  readonly round: string | null;
+  readonly at: Instant;
+  readonly digest: string;
+  /** Accounts in trouble were left: the next lap should follow at once. */
+  readonly more: boolean;
+  readonly counts: LapCounts;
+  readonly attempts: number;
+  readonly dryRun: boolean;
+  /** The state that the lap left. */
+  readonly book: Book;
+}
+
+export type LapResult =
+  | LapRan
+  /** Another process is inside a lap. */
+  | { readonly kind: 'BUSY' }
+  | { readonly kind: 'PAUSED' }
+  | { readonly kind: 'NOT_DUE' };
+
+/**
+ * One lap of the waterfall: one transaction, in which everything that it decides is stored, or nothing. A failure is
+ * recorded in a second transaction and thrown.
+ */
+export async function runLap(sql: Sql, options: LapOptions): Promise<LapResult> {
+  const startedAt = await readClock(sql);
+  let attempts = 0;
+  try {
+    return await inLapTransaction(sql, async (tx, isLastTry) => {
+      attempts++;
+      return lapIn(tx, options, startedAt, attempts, isLastTry);
+    });
+  } catch (error) {
+    if (error instanceof DryRunEnds) return error.result;
+    if (options.dryRun !== true) await recordFailure(sql, options.worker, startedAt, attempts, messageOf(error));
+    throw error;
+  }
+}
+
+/** Thrown to roll a dry run back, with its answer. */
+class DryRunEnds extends Error {
+  readonly result: LapRan;
+  constructor(result: LapRan) {
+    super('dry run');
+    this.result = result;
+  }
+}
+
+/**
+ * Repeatable read: the lap decides on one snapshot, and whoever changed an account since makes it start anew. Under a
+ * steady stream of changes that could go on for ever, so the last try locks the writers out first.
+ */
+async function inLapTransaction(sql: Sql, work: (tx: Tx, isLastTry: boolean) => Promise<LapResult>): Promise<LapResult> {
+  let tries = 0;
+  return inTransaction(sql, { isolation: 'repeatable read', attempts: DISTURBED_TRIES + 1 }, (tx) => work(tx, ++tries > DISTURBED_TRIES));
+}
+
+async function lapIn(tx: Tx, options: LapOptions, startedAt: Instant, attempts: number, isLastTry: boolean): Promise<LapResult> {
+  // Before any other statement takes the snapshot.
+  if (isLastTry) await lockWriters(tx);
+  if (!(await claimLap(tx))) return { kind: 'BUSY' };
+  await limitTransaction(tx, options.limitMs ?? DEFAULT_LIMIT_MS);
+  const job = await lockJob(tx, WATERFALL_JOB);
+  if (job.paused && options.dryRun !== true) return { kind: 'PAUSED' };
+  if (options.onlyIfDue === true && !job.isDue) return { kind: 'NOT_DUE' };
+
+  const at = options.at ?? (await readClock(tx));
+  const lap = await decideLap(tx, at);
+  const digest = digestOf(lap.outcome);
+  const counts = countsOf(lap);
+  const ran = { kind: 'RAN', at, digest, more: lap.outcome.more, counts, attempts, book: lap.bookAfter() } as const;
+  const round = (BigInt(job.round) + 1n).toString();
+  // A dry run stores too, so that whatever the database would refuse is refused here as well; then all is undone.
+  await storeOutcome(tx, lap, { id: round, at }, digest, ran.book);
+  if (options.dryRun === true) throw new DryRunEnds({ ...ran, round: null, dryRun: true });
+  await recordRun(tx, { jobId: WATERFALL_JOB, round, worker: options.worker, startedAt, attempts, counts: { ...counts }, failure: null });
+  return { ...ran, round, dryRun: false };
+}
+
+async function decideLap(tx: Tx, at: Instant): Promise<Lap> {
+  const state = await loadRiskState(tx, at);
+  const lap = new Lap(makeBook(state), await loadStandingCalls(tx), await loadShownLevels(tx));
+  const troubles = survey(lap);
+  if (troubles.length > 0) for (const depth of await loadDepthLeft(tx)) lap.setDepth(depth.marketId, depth);
+  act(lap, troubles);
+  return lap;
+}
+
+async function recordFailure(sql: Sql, worker: string, startedAt: Instant, attempts: number, failure: string): Promise<void> {
+  await inTransaction(sql, { isolation: 'read committed' }, async (tx) => {
+    const job = await lockJob(tx, WATERFALL_JOB);
+    const round = (BigInt(job.round) + 1n).toString();
+    await recordRun(tx, { jobId: WATERFALL_JOB, round, worker, startedAt, attempts: Math.max(1, attempts), counts: {}, failure });
+  });
+}

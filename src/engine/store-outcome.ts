@@ -1,0 +1,162 @@
+import type { Book } from '../book/book.js';
+import type { Tx } from '../db/connect.js';
+import * as history from '../db/lap-history.js';
+import { haltMarkets, publishLevels, type PublishedLevel } from '../db/lap-state.js';
+import { lockAccounts, lockMarkets } from '../db/locks.js';
+import { appendLedger } from '../db/record-ledger.js';
+import { announce } from '../db/record-notice.js';
+import { writePositions } from '../db/record-positions.js';
+import { addMilliseconds } from '../risk/instant.js';
+import type { Cause, Outcome } from '../risk/outcome.js';
+import type { Lap } from './lap.js';
+
+export interface LapCounts {
+  readonly accounts: number;
+  readonly transitions: number;
+  readonly callsOpened: number;
+  readonly callsMet: number;
+  readonly callsLapsed: number;
+  readonly liquidations: number;
+  readonly fills: number;
+  readonly events: number;
+  readonly legs: number;
+  readonly skips: number;
+  readonly badDebts: number;
+}
+
+export function countsOf(lap: Lap): LapCounts {
+  const { outcome } = lap;
+  const total = (xs: readonly (readonly unknown[])[]): number => xs.reduce((sum, x) => sum + x.length, 0);
+  return {
+    accounts: lap.book.state.accounts.size,
+    transitions: outcome.transitions.length,
+    callsOpened: outcome.callsOpened.length,
+    callsMet: outcome.callsEnded.filter((end) => end.status === 'MET').length,
+    callsLapsed: outcome.callsEnded.filter((end) => end.status === 'LAPSED').length,
+    liquidations: outcome.liquidations.length,
+    fills: total(outcome.liquidations.map((l) => l.fills)),
+    events: outcome.events.length,
+    legs: total(outcome.events.map((e) => e.legs)),
+    skips: total(outcome.events.map((e) => e.skips)),
+    badDebts: outcome.covers.filter((cover) => cover.badDebt.gt(0)).length,
+  };
+}
+
+/** Stores what a lap decided. The accounts that it changed are locked first; one that is no longer as the lap saw it fails. */
+export async function storeOutcome(tx: Tx, lap: Lap, key: history.LapKey, digest: string, after: Book): Promise<void> {
+  const { outcome } = lap;
+  await lockMarkets(tx, outcome.halts.map((halt) => halt.marketId), 'CHANGE');
+  await lockAccounts(tx, [...lap.changed()].map((account) => account.id));
+  await history.insertLap(tx, key, digest, outcome.more);
+  await storeCalls(tx, lap, key);
+  const liquidationIds = await history.insertLiquidations(tx, key, outcome.liquidations);
+  const { eventIds, legIds } = await history.insertEvents(tx, key, outcome, liquidationIds);
+  const coverIds = await history.insertCovers(tx, key, outcome.covers);
+  await storeBookings(tx, outcome, key, { LIQUIDATION: liquidationIds, DELEVERAGE: eventIds, COVER: coverIds });
+  await history.insertForcedTrades(tx, key, forcedTrades(outcome, liquidationIds, legIds));
+  await haltMarkets(tx, key, outcome.halts);
+  if (hasHistory(outcome)) await history.insertLapPrices(tx, key, lapPrices(lap));
+  await publish(tx, lap, key, after);
+  await announce(tx, 'lap');
+}
+
+async function storeCalls(tx: Tx, lap: Lap, key: history.LapKey): Promise<void> {
+  const { outcome, book, venue } = lap;
+  const ids = await history.insertTransitions(tx, key, outcome.transitions);
+  // The first of the lap is the one of step 1, which the calls of step 2 follow.
+  const transitionOf = new Map([...outcome.transitions.entries()].reverse().map(([i, t]) => [t.accountId, ids[i]]));
+  const terms: history.CallTerms = {
+    deadline: addMilliseconds(key.at, venue.callDeadlineMs),
+    latestDeadline: addMilliseconds(key.at, Math.max(venue.callDeadlineMs, venue.callExtensionCapMs)),
+    onLapse: venue.onCallLapse,
+  };
+  const opened = outcome.callsOpened.map((call) => {
+    const transitionId = transitionOf.get(call.accountId) ?? book.state.lastStatuses.get(call.accountId)?.transitionId;
+    if (transitionId === undefined) throw new Error(`a margin call of ${call.accountId} without the transition that caused it`);
+    return { ...call, transitionId };
+  });
+  await history.endCalls(tx, key, outcome.callsEnded);
+  await history.releaseCalls(tx, key, outcome.callsReleased.map((call) => call.callId));
+  await history.insertCalls(tx, key, terms, opened);
+}
+
+async function storeBookings(tx: Tx, outcome: Outcome, key: history.LapKey, ids: Record<Cause['kind'], readonly string[]>): Promise<void> {
+  const causeId = (cause: Cause): string => {
+    const id = ids[cause.kind][cause.index];
+    if (id === undefined) throw new Error(`no stored ${cause.kind} ${String(cause.index)}`);
+    return id;
+  };
+  await writePositions(
+    tx,
+    outcome.positionChanges.map((change) => {
+      const cause = change.cause.kind;
+      if (cause === 'COVER') throw new Error('a cover changes no position');
+      return { ...change, cause, causeId: causeId(change.cause), at: key.at };
+    }),
+  );
+  await appendLedger(
+    tx,
+    outcome.ledger.map((entry) => ({ ...entry, cause: entry.cause.kind, causeId: causeId(entry.cause), lapId: key.id, at: key.at })),
+  );
+}
+
+/** `side` is that of the account's position that was closed; for the legs of an ADL the account is the bankrupt. */
+function forcedTrades(outcome: Outcome, liquidationIds: readonly string[], legIds: readonly (readonly string[])[]): history.ForcedTrade[] {
+  const fromLiquidations = outcome.liquidations.flatMap((liquidation, i) =>
+    liquidation.fills.map((fill) => ({
+      kind: 'LIQUIDATION',
+      marketId: liquidation.marketId,
+      accountId: liquidation.accountId,
+      counterpartyId: liquidation.counterpartyId,
+      side: liquidation.sizeBefore.isNegative() ? 'SHORT' : 'LONG',
+      size: fill.size,
+      value: fill.value,
+      price: fill.price,
+      liquidationId: liquidationIds[i] ?? null,
+      legId: null,
+    })),
+  );
+  const fromLegs = outcome.events.flatMap((event, i) =>
+    event.legs.map((leg, k) => ({
+      kind: leg.stage,
+      marketId: event.marketId,
+      accountId: event.accountId,
+      counterpartyId: leg.accountId,
+      side: event.sizeBefore.isNegative() ? 'SHORT' : 'LONG',
+      size: leg.sizeClosed,
+      value: leg.value.neg(),
+      price: leg.price,
+      liquidationId: null,
+      legId: legIds[i]?.[k] ?? null,
+    })),
+  );
+  return [...fromLiquidations, ...fromLegs];
+}
+
+function hasHistory(outcome: Outcome): boolean {
+  return outcome.transitions.length + outcome.liquidations.length + outcome.events.length + outcome.covers.length > 0;
+}
+
+function lapPrices(lap: Lap): history.LapPrice[] {
+  return [...lap.book.state.marks].map(([marketId, mark]) => ({ marketId, ...mark }));
+}
+
+/** Step 8: the levels of the new rankings that differ from those last published, and the positions that are gone. */
+async function publish(tx: Tx, lap: Lap, key: history.LapKey, after: Book): Promise<void> {
+  const changed: PublishedLevel[] = [];
+  for (const marketId of after.state.markets.keys()) {
+    for (const side of ['LONG', 'SHORT'] as const) {
+      const { id, ranking } = after.ranking(marketId, side);
+      for (const { accountId, level, rank } of ranking.entries) {
+        if (lap.shown.get(`${accountId} ${marketId}`)?.level === level) continue;
+        changed.push({ accountId, marketId, level, rank, rankingDigest: id });
+      }
+    }
+  }
+  const gone = [];
+  for (const key of lap.shown.keys()) {
+    const [accountId = '', marketId = ''] = key.split(' ');
+    if (after.state.accounts.get(accountId)?.positions.has(marketId) !== true) gone.push({ accountId, marketId });
+  }
+  await publishLevels(tx, key, changed, gone);
+}

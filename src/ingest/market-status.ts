@@ -1,0 +1,48 @@
+import { BackstopError } from '../errors.js';
+import type { Sql } from '../db/connect.js';
+import { lockMarkets } from '../db/locks.js';
+import { announce, readClock } from '../db/record-notice.js';
+import { loadTradedMarkets } from '../db/record-parties.js';
+import { inTransaction } from '../db/transaction.js';
+import { changeMarketStatus } from '../db/venue.js';
+import { readChange, type ChangeInput } from './market-terms.js';
+import { openRow, readId, readInstant, refuse, type Optional } from './parse.js';
+
+export interface MarketStatusInput extends ChangeInput {
+  readonly marketId: string;
+  /** Left out: the database clock. */
+  readonly at?: Optional<string>;
+}
+
+/** Stops liquidation and deleveraging of a market; its trades are still recorded. */
+export async function haltMarket(sql: Sql, input: MarketStatusInput): Promise<void> {
+  await changeStatus(sql, input, 'ACTIVE', 'HALTED');
+}
+
+export async function resumeMarket(sql: Sql, input: MarketStatusInput): Promise<void> {
+  await changeStatus(sql, input, 'HALTED', 'ACTIVE');
+}
+
+async function changeStatus(
+  sql: Sql,
+  input: MarketStatusInput,
+  from: 'ACTIVE' | 'HALTED',
+  to: 'ACTIVE' | 'HALTED',
+): Promise<void> {
+  const row = openRow(input, ['marketId', 'changedBy', 'reason', 'at']);
+  const marketId = readId(row, 'marketId');
+  const change = readChange(row);
+  const at = readInstant(row, 'at');
+  await inTransaction(sql, { isolation: 'read committed' }, async (tx) => {
+    await lockMarkets(tx, [marketId], 'CHANGE');
+    const market = (await loadTradedMarkets(tx, [marketId])).get(marketId);
+    if (market === undefined) refuse(row, 'marketId', `no market ${marketId}`, 'UNKNOWN_MARKET');
+    if (market.status !== from) {
+      throw new BackstopError('CONFLICT', `marketId: ${marketId} is ${market.status}, not ${from}`, {
+        field: 'marketId',
+      });
+    }
+    await changeMarketStatus(tx, { marketId, from, to, ...change, at: at ?? (await readClock(tx)) });
+    await announce(tx, 'venue');
+  });
+}
