@@ -7,7 +7,10 @@ const { packages } = JSON.parse(readFileSync(new URL('../package-lock.json', imp
 function isFound(place, name) {
   const parts = place === '' ? [''] : ['', ...place.split(/(?<=^|\/)node_modules\//).slice(1)];
   for (let depth = parts.length; depth > 0; depth--) {
-    const inside = parts.slice(1, depth).map((part) => `node_modules/${part}`).join('');
+    const inside = parts
+      .slice(1, depth)
+      .map((part) => `node_modules/${part}`)
+      .join('');
     const folder = inside === '' || inside.endsWith('/') ? inside : `${inside}/`;
     if (`${folder}node_modules/${name}` in packages) return true;
   }

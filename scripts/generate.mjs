@@ -15,7 +15,14 @@ const root = path.resolve(import.meta.dirname, '..');
 const generated = path.join(root, 'src/generated');
 const stampFile = path.join(generated, '.stamp');
 const lockFile = path.join(root, 'node_modules/.backstop-generate');
-const INPUTS = ['prisma/schema.prisma', 'prisma.config.ts', 'schema.graphql', 'codegen.json', 'scripts/generate.mjs', 'package.json'];
+const INPUTS = [
+  'prisma/schema.prisma',
+  'prisma.config.ts',
+  'schema.graphql',
+  'codegen.json',
+  'scripts/generate.mjs',
+  'package.json',
+];
 
 /** Makes the generated code if it is missing or stale. True when something was made. */
 export async function generateIfStale() {

@@ -49,7 +49,8 @@ const environment = z.object({
 /** A variable that is set to nothing counts as not set: so do compose files and shells leave them. */
 function withoutBlanks(env: NodeJS.ProcessEnv): Record<string, string> {
   const kept: Record<string, string> = {};
-  for (const [name, value] of Object.entries(env)) if (value !== undefined && value.trim() !== '') kept[name] = value.trim();
+  for (const [name, value] of Object.entries(env))
+    if (value !== undefined && value.trim() !== '') kept[name] = value.trim();
   return kept;
 }
 
@@ -63,7 +64,10 @@ export function parseConfig(env: NodeJS.ProcessEnv): Config {
   return {
     port: given.PORT ?? 4000,
     host: given.HOST ?? '127.0.0.1',
-    dataDir: given.BACKSTOP_DATA_DIR === undefined ? path.join(packageRoot, '.backstop') : path.resolve(given.BACKSTOP_DATA_DIR),
+    dataDir:
+      given.BACKSTOP_DATA_DIR === undefined
+        ? path.join(packageRoot, '.backstop')
+        : path.resolve(given.BACKSTOP_DATA_DIR),
     databaseUrl: given.DATABASE_URL,
     demo: given.BACKSTOP_DEMO === undefined ? given.DATABASE_URL === undefined : given.BACKSTOP_DEMO === 'on',
     logLevel: given.LOG_LEVEL ?? 'info',

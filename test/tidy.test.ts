@@ -46,7 +46,9 @@ const outside = (room: string): SourceFile[] => sources.filter(({ name }) => roo
 
 describe('the rooms', () => {
   it('are those of the plan', () => {
-    const folders = readdirSync(path.join(packageRoot, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    const folders = readdirSync(path.join(packageRoot, 'src'), { withFileTypes: true }).filter((entry) =>
+      entry.isDirectory(),
+    );
     const known = [...Object.keys(ROOMS), 'generated'];
     expect(folders.map(({ name }) => name).filter((name) => !known.includes(name))).toEqual([]);
   });
@@ -56,7 +58,8 @@ describe('the rooms', () => {
   });
 
   it('would be told of an import against it', () => {
-    const text = "import { a } from '../engine/lap.js';\nimport { b } from '../app.js';\n// import { c } from '../jobs/d.js';\n";
+    const text =
+      "import { a } from '../engine/lap.js';\nimport { b } from '../app.js';\n// import { c } from '../jobs/d.js';\n";
     expect(wrongImports(readSource('src/book/example.ts', text))).toEqual([
       'src/book/example.ts uses src/engine/lap.ts',
       'src/book/example.ts uses src/app.ts',
@@ -65,7 +68,8 @@ describe('the rooms', () => {
 
   function wrongImports({ name, imports }: SourceFile): string[] {
     const room = roomOf(name);
-    if (room === undefined) return imports.filter((target) => target === 'src/cli.ts').map((target) => `${name} uses ${target}`);
+    if (room === undefined)
+      return imports.filter((target) => target === 'src/cli.ts').map((target) => `${name} uses ${target}`);
     return imports
       .filter((target) => target.startsWith('src/') && !DATABASE_CLIENTS.test(target))
       .filter((target) => {
@@ -99,7 +103,9 @@ describe('risk', () => {
   it('imports nothing but itself and the decimal arithmetic', () => {
     const others = risk.flatMap(({ name, imports }) =>
       imports
-        .filter((target) => !target.startsWith('src/risk/') && !(target === 'decimal.js' && name === 'src/risk/decimal.ts'))
+        .filter(
+          (target) => !target.startsWith('src/risk/') && !(target === 'decimal.js' && name === 'src/risk/decimal.ts'),
+        )
         .map((target) => `${name} uses ${target}`),
     );
     expect(others).toEqual([]);
@@ -145,6 +151,8 @@ describe('files', () => {
 
 describe('tests', () => {
   it('all run', () => {
-    expect(found(tests, /\b(it|test|describe)\.(only|skip|todo|failing)\b|\b(fit|xit|fdescribe|xdescribe)\(/)).toEqual([]);
+    expect(found(tests, /\b(it|test|describe)\.(only|skip|todo|failing)\b|\b(fit|xit|fdescribe|xdescribe)\(/)).toEqual(
+      [],
+    );
   });
 });

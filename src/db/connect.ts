@@ -70,7 +70,10 @@ export async function checkServer(sql: Sql): Promise<string> {
   const version = row?.version ?? 'unknown';
   const major = Math.floor(Number.parseInt(row?.number ?? '0', 10) / 10_000);
   if (major < OLDEST_POSTGRES_MAJOR) {
-    throw new BackstopError('SETUP', `The database runs PostgreSQL ${version}; Backstop needs ${OLDEST_POSTGRES_MAJOR} or newer.`);
+    throw new BackstopError(
+      'SETUP',
+      `The database runs PostgreSQL ${version}; Backstop needs ${OLDEST_POSTGRES_MAJOR} or newer.`,
+    );
   }
   return version;
 }

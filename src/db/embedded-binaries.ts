@@ -107,7 +107,9 @@ async function restoreLinks(packed: string): Promise<void> {
 
 /** A checkout below a closed home cannot be entered by the unprivileged user: the programs run from a copy. */
 async function copyWithinReach(packed: string): Promise<string> {
-  const { version } = JSON.parse(await readFile(path.join(packed, '..', 'package.json'), 'utf8')) as { version: string };
+  const { version } = JSON.parse(await readFile(path.join(packed, '..', 'package.json'), 'utf8')) as {
+    version: string;
+  };
   const copy = path.join(SYSTEM_FOLDER, `postgresql-${version}`);
   await mkdir(SYSTEM_FOLDER, { recursive: true, mode: 0o755 });
   const whole = await access(copy).then(

@@ -28,7 +28,12 @@ export async function placeData(wished: string, user: RunAs): Promise<string> {
 }
 
 /** Makes the data folder if there is none, and refuses one of another major version. Returns the superuser's password. */
-export async function prepareCluster(dataDir: string, binaries: Binaries, user: RunAs, unsafeFast: boolean): Promise<string> {
+export async function prepareCluster(
+  dataDir: string,
+  binaries: Binaries,
+  user: RunAs,
+  unsafeFast: boolean,
+): Promise<string> {
   const before = await dataVersion(dataDir);
   if (before === undefined) await createCluster(dataDir, binaries, user, unsafeFast);
   const major = before ?? (await dataVersion(dataDir));
@@ -80,7 +85,11 @@ async function createCluster(dataDir: string, binaries: Binaries, user: RunAs, u
     const words = ['-D', data, '-U', SUPERUSER, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '-E', 'UTF8'];
     words.push('--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--data-checksums');
     if (unsafeFast) words.push('--no-sync');
-    await run(path.join(binaries.folder, programName('initdb')), words, { ...user, cwd: draft, env: plainEnvironment() });
+    await run(path.join(binaries.folder, programName('initdb')), words, {
+      ...user,
+      cwd: draft,
+      env: plainEnvironment(),
+    });
     await writeFile(secretFile, secret, { mode: 0o600 });
     await give([secretFile], user);
     await rename(data, dataDir).catch((error: unknown) => {

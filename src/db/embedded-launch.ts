@@ -53,7 +53,10 @@ export async function adoptOrLaunch(cluster: Cluster): Promise<Running> {
     const launched = await launch(cluster, await lastPort(cluster.dataDir));
     if (!(launched instanceof LaunchFailure)) return launched;
     if (!launched.mayPass || Date.now() > until) {
-      throw new BackstopError('SETUP', `The embedded PostgreSQL did not start in ${cluster.dataDir}: ${launched.reason}`);
+      throw new BackstopError(
+        'SETUP',
+        `The embedded PostgreSQL did not start in ${cluster.dataDir}: ${launched.reason}`,
+      );
     }
     await sleep(RETRY_MS);
   }
@@ -126,7 +129,8 @@ function spawnServer({ dataDir, binaries, user, unsafeFast }: Cluster, port: num
   if (unsafeFast) settings.push('fsync=off', 'synchronous_commit=off', 'full_page_writes=off');
   const words = ['-D', dataDir, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
   const env = plainEnvironment();
-  if (process.platform === 'win32') return spawn(program, words, { cwd: dataDir, env, stdio: ['ignore', 'ignore', 'pipe'] });
+  if (process.platform === 'win32')
+    return spawn(program, words, { cwd: dataDir, env, stdio: ['ignore', 'ignore', 'pipe'] });
   // A session of its own: Ctrl-C in the terminal reaches us alone, and we end the server after what is in flight.
   return spawn('/bin/sh', ['-c', LAUNCH, program, ...words], {
     ...user,

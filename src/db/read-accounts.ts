@@ -33,7 +33,11 @@ export interface LedgerRow {
 }
 
 /** Newest first, of each account its own page; here `after` is the sequence of the last entry seen. */
-export async function readLedger(reader: Reader, accountIds: readonly string[], page: PageRequest): Promise<LedgerRow[][]> {
+export async function readLedger(
+  reader: Reader,
+  accountIds: readonly string[],
+  page: PageRequest,
+): Promise<LedgerRow[][]> {
   const rows = await reader<LedgerRow[]>`
     select e.id, e.account_id as "accountId", e.asset_id as "assetId", e.sequence, e.amount,
       e.balance_after as "balanceAfter", e.kind, e.market_id as "marketId", e.at
@@ -103,7 +107,11 @@ export async function readMarginCallsOf(
 }
 
 /** Newest first, of all accounts. */
-export async function readAllMarginCalls(reader: Reader, statuses: CallStatuses, page: PageRequest): Promise<MarginCallRow[]> {
+export async function readAllMarginCalls(
+  reader: Reader,
+  statuses: CallStatuses,
+  page: PageRequest,
+): Promise<MarginCallRow[]> {
   return reader<MarginCallRow[]>`
     select ${callColumns(reader)} from margin_call c
     where c.id < ${startOf(page, 'DOWN')}::bigint and ${ofStatus(reader, statuses)}

@@ -64,7 +64,11 @@ export async function readAllEvents(reader: Reader, page: PageRequest): Promise<
 }
 
 /** Newest first, of each market its own page. */
-export async function readEventsOf(reader: Reader, marketIds: readonly string[], page: PageRequest): Promise<DeleverageEventRow[][]> {
+export async function readEventsOf(
+  reader: Reader,
+  marketIds: readonly string[],
+  page: PageRequest,
+): Promise<DeleverageEventRow[][]> {
   const rows = await reader<DeleverageEventRow[]>`
     select ${eventColumns(reader)} from unnest(${[...marketIds]}::text[]) as p (id) cross join lateral (
       select * from deleverage_event where market_id = p.id and id < ${startOf(page, 'DOWN')}::bigint
@@ -138,7 +142,11 @@ export async function readLegs(reader: Reader, ids: readonly string[]): Promise<
 }
 
 /** In the order in which they were made, of each event its own page; here `after` is the ordinal of the last leg seen. */
-export async function readLegsOfEvents(reader: Reader, eventIds: readonly string[], page: PageRequest): Promise<DeleverageLegRow[][]> {
+export async function readLegsOfEvents(
+  reader: Reader,
+  eventIds: readonly string[],
+  page: PageRequest,
+): Promise<DeleverageLegRow[][]> {
   const rows = await reader<DeleverageLegRow[]>`
     select ${legColumns(reader)} from unnest(${[...eventIds]}::bigint[]) as p (id) cross join lateral (
       select * from deleverage_leg where event_id = p.id and ordinal > ${page.after ?? '0'}::bigint
@@ -148,7 +156,11 @@ export async function readLegsOfEvents(reader: Reader, eventIds: readonly string
 }
 
 /** Newest first, of each counterparty its own page. */
-export async function readLegsOfAccounts(reader: Reader, accountIds: readonly string[], page: PageRequest): Promise<DeleverageLegRow[][]> {
+export async function readLegsOfAccounts(
+  reader: Reader,
+  accountIds: readonly string[],
+  page: PageRequest,
+): Promise<DeleverageLegRow[][]> {
   const rows = await reader<DeleverageLegRow[]>`
     select ${legColumns(reader)} from unnest(${[...accountIds]}::text[]) as p (id) cross join lateral (
       select * from deleverage_leg where account_id = p.id and id < ${startOf(page, 'DOWN')}::bigint

@@ -12,7 +12,9 @@ export interface JobRow {
 
 /** All of them, by name. */
 export async function readAllJobs(reader: Reader): Promise<JobRow[]> {
-  return reader<JobRow[]>`select id, interval_ms as "intervalMs", round, due_at as "dueAt", paused from job order by id`;
+  return reader<
+    JobRow[]
+  >`select id, interval_ms as "intervalMs", round, due_at as "dueAt", paused from job order by id`;
 }
 
 /** In the order of `ids`; null where there is none. */

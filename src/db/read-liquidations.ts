@@ -45,7 +45,11 @@ export async function readLiquidations(reader: Reader, ids: readonly string[]): 
 }
 
 /** Newest first, of each account its own page. */
-export async function readLiquidationsOfAccounts(reader: Reader, ids: readonly string[], page: PageRequest): Promise<LiquidationRow[][]> {
+export async function readLiquidationsOfAccounts(
+  reader: Reader,
+  ids: readonly string[],
+  page: PageRequest,
+): Promise<LiquidationRow[][]> {
   const rows = await reader<LiquidationRow[]>`
     select ${columns(reader)} from unnest(${[...ids]}::text[]) as p (id) cross join lateral (
       select * from liquidation where account_id = p.id and id < ${startOf(page, 'DOWN')}::bigint
@@ -55,7 +59,11 @@ export async function readLiquidationsOfAccounts(reader: Reader, ids: readonly s
 }
 
 /** Newest first, of each market its own page. */
-export async function readLiquidationsOfMarkets(reader: Reader, ids: readonly string[], page: PageRequest): Promise<LiquidationRow[][]> {
+export async function readLiquidationsOfMarkets(
+  reader: Reader,
+  ids: readonly string[],
+  page: PageRequest,
+): Promise<LiquidationRow[][]> {
   const rows = await reader<LiquidationRow[]>`
     select ${columns(reader)} from unnest(${[...ids]}::text[]) as p (id) cross join lateral (
       select * from liquidation where market_id = p.id and id < ${startOf(page, 'DOWN')}::bigint
@@ -127,7 +135,11 @@ export async function readAllForcedTrades(reader: Reader, page: PageRequest): Pr
 }
 
 /** Oldest first, of each market its own page. */
-export async function readForcedTradesOf(reader: Reader, marketIds: readonly string[], page: PageRequest): Promise<ForcedTradeRow[][]> {
+export async function readForcedTradesOf(
+  reader: Reader,
+  marketIds: readonly string[],
+  page: PageRequest,
+): Promise<ForcedTradeRow[][]> {
   const rows = await reader<ForcedTradeRow[]>`
     select ${tradeColumns(reader)} from unnest(${[...marketIds]}::text[]) as p (id) cross join lateral (
       select * from forced_trade where market_id = p.id and id > ${startOf(page, 'UP')}::bigint

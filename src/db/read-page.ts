@@ -26,4 +26,3 @@ export function byId<T>(ids: readonly string[], rows: readonly T[], idOf: (row: 
   const found = new Map(rows.map((row) => [idOf(row), row]));
   return ids.map((id) => found.get(id) ?? null);
 }
-

@@ -29,7 +29,11 @@ export function sqlStateOf(error: unknown): string | undefined {
  * Runs `work` in one transaction: all of it is stored, or nothing. The one place where transactions are retried,
  * whole, and only when the server asked one of two to give way. `work` must therefore have no effect outside `tx`.
  */
-export async function inTransaction<T>(sql: Sql, options: TransactionOptions, work: (tx: Tx) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(
+  sql: Sql,
+  options: TransactionOptions,
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
   const attempts = options.attempts ?? DEFAULT_ATTEMPTS;
   const mode = `isolation level ${options.isolation}${options.readOnly === true ? ' read only' : ''}`;
   for (let attempt = 1; ; attempt++) {

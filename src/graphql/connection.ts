@@ -61,7 +61,12 @@ function badCursor(): BackstopError {
 }
 
 /** `rows` may hold one more than the page asked for. */
-export function toConnection<T>(list: string, page: Page, rows: readonly T[], keysOf: (row: T) => readonly string[]): Connection<T> {
+export function toConnection<T>(
+  list: string,
+  page: Page,
+  rows: readonly T[],
+  keysOf: (row: T) => readonly string[],
+): Connection<T> {
   const edges = rows.slice(0, page.first).map((node) => ({ cursor: encodeCursor(list, ...keysOf(node)), node }));
   // An empty page gives the poller's own cursor back, from which it may go on.
   return { edges, pageInfo: { hasNextPage: rows.length > page.first, endCursor: edges.at(-1)?.cursor ?? page.cursor } };

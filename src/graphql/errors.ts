@@ -38,7 +38,8 @@ function fieldPath(error: BackstopError, { rows, names }: InputShape): string[] 
 export function makeFormatError(log: Log): (formatted: GraphQLFormattedError, error: unknown) => GraphQLFormattedError {
   return (formatted, error) => {
     const cause = unwrapResolverError(error);
-    if (cause instanceof BackstopError) return { ...formatted, message: cause.message, extensions: { code: cause.code } };
+    if (cause instanceof BackstopError)
+      return { ...formatted, message: cause.message, extensions: { code: cause.code } };
     const code = formatted.extensions?.['code'];
     if (cause instanceof GraphQLError && typeof code === 'string' && code !== 'INTERNAL_SERVER_ERROR') {
       return { ...formatted, extensions: { ...formatted.extensions, code } };

@@ -2,7 +2,15 @@ import DataLoader from 'dataloader';
 import type { Sql } from '../db/connect.js';
 import { readAccountFacts, readEventFacts } from '../db/explanation-facts.js';
 import { readAccounts, readLedger, readMarginCallsOf, type CallStatuses } from '../db/read-accounts.js';
-import { readEvents, readEventsOf, readLegs, readLegsOfAccounts, readLegsOfEvents, readLegTotals, readSkips } from '../db/read-deleverage.js';
+import {
+  readEvents,
+  readEventsOf,
+  readLegs,
+  readLegsOfAccounts,
+  readLegsOfEvents,
+  readLegTotals,
+  readSkips,
+} from '../db/read-deleverage.js';
 import { readJobs, readRunsOf } from '../db/read-jobs.js';
 import {
   readFills,
@@ -11,7 +19,14 @@ import {
   readLiquidationsOfAccounts,
   readLiquidationsOfMarkets,
 } from '../db/read-liquidations.js';
-import { readBrackets, readMarkets, readPolicies, readPricesInForce, readSuspectPrices, type PolicyKey } from '../db/read-markets.js';
+import {
+  readBrackets,
+  readMarkets,
+  readPolicies,
+  readPricesInForce,
+  readSuspectPrices,
+  type PolicyKey,
+} from '../db/read-markets.js';
 import { byId, type PageRequest } from '../db/read-page.js';
 import type { Prisma } from '../db/prisma.js';
 
@@ -28,8 +43,9 @@ export type Loaders = ReturnType<typeof makeLoaders>;
 export function makeLoaders(sql: Sql, prisma: Prisma) {
   const one = <R>(read: (reader: Sql, ids: readonly string[]) => Promise<R[]>): DataLoader<string, R> =>
     new DataLoader((ids: readonly string[]) => read(sql, ids));
-  const pages = <R>(read: (reader: Sql, parents: readonly string[], page: PageRequest) => Promise<R[][]>): DataLoader<PageKey, R[], string> =>
-    pageLoader((parents, page) => read(sql, parents, page));
+  const pages = <R>(
+    read: (reader: Sql, parents: readonly string[], page: PageRequest) => Promise<R[][]>,
+  ): DataLoader<PageKey, R[], string> => pageLoader((parents, page) => read(sql, parents, page));
   return {
     account: one(readAccounts),
     trader: new DataLoader((ids: readonly string[]) => readTraders(prisma, ids)),
@@ -58,7 +74,9 @@ export function makeLoaders(sql: Sql, prisma: Prisma) {
     eventsOfMarket: pages(readEventsOf),
     forcedTradesOfMarket: pages(readForcedTradesOf),
     runsOfJob: pages(readRunsOf),
-    marginCallsOfAccount: pageLoader((parents, page, statuses: CallStatuses) => readMarginCallsOf(sql, parents, statuses, page)),
+    marginCallsOfAccount: pageLoader((parents, page, statuses: CallStatuses) =>
+      readMarginCallsOf(sql, parents, statuses, page),
+    ),
   };
 }
 
@@ -69,12 +87,13 @@ function pageLoader<R, F = null>(
   const askedOf = ({ page, filter }: PageKey<F>): string => JSON.stringify([page.after, page.limit, filter]);
   return new DataLoader(
     async (keys: readonly PageKey<F>[]) => {
-      const groups = Map.groupBy(keys, askedOf);
       const found = new Map<string, Map<string, R[]>>();
-      for (const [asked, [key, ...others]] of groups) {
-        if (key === undefined) continue;
-        const parents = [key, ...others].map((each) => each.parent);
-        const rows = await read(parents, key.page, key.filter);
+      for (const asked of new Set(keys.map(askedOf))) {
+        const group = keys.filter((key) => askedOf(key) === asked);
+        const [first] = group;
+        if (first === undefined) continue;
+        const parents = group.map((key) => key.parent);
+        const rows = await read(parents, first.page, first.filter);
         found.set(asked, new Map(parents.map((parent, k) => [parent, rows[k] ?? []])));
       }
       return keys.map((key) => found.get(askedOf(key))?.get(key.parent) ?? []);
@@ -83,7 +102,10 @@ function pageLoader<R, F = null>(
   );
 }
 
-async function readTraders(prisma: Prisma, ids: readonly string[]): Promise<({ id: string; verificationLevel: number } | null)[]> {
+async function readTraders(
+  prisma: Prisma,
+  ids: readonly string[],
+): Promise<({ id: string; verificationLevel: number } | null)[]> {
   const rows = await prisma.trader.findMany({ where: { id: { in: [...ids] } } });
   return byId(ids, rows, (row) => row.id);
 }

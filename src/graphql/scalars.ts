@@ -26,7 +26,9 @@ export const dateTimeScalar = scalarOfText('DateTime', {
     const time = Date.parse(`${seconds}Z`);
     // A day that its month does not have is moved into the next one by the parser: its text then differs.
     if (Number.isNaN(time) || !new Date(time).toISOString().startsWith(seconds)) {
-      refuse('DateTime must be an RFC 3339 instant in UTC with at most six digits of a second, such as 2025-10-10T21:03:00.5Z');
+      refuse(
+        'DateTime must be an RFC 3339 instant in UTC with at most six digits of a second, such as 2025-10-10T21:03:00.5Z',
+      );
     }
     return `${seconds}.${fraction.padEnd(6, '0')}Z`;
   },
@@ -48,12 +50,14 @@ function scalarOfText(
   name: string,
   form: { parse(text: string): string; print(value: unknown): string },
 ): GraphQLScalarType<string, string> {
-  const parse = (value: unknown): string => (typeof value === 'string' ? form.parse(value) : refuse(`${name} must be a string`));
+  const parse = (value: unknown): string =>
+    typeof value === 'string' ? form.parse(value) : refuse(`${name} must be a string`);
   return new GraphQLScalarType({
     name,
     serialize: form.print,
     parseValue: parse,
-    parseLiteral: (node: ValueNode) => (node.kind === Kind.STRING ? parse(node.value) : refuse(`${name} must be a string`)),
+    parseLiteral: (node: ValueNode) =>
+      node.kind === Kind.STRING ? parse(node.value) : refuse(`${name} must be a string`),
   });
 }
 

@@ -1,6 +1,5 @@
 import type { Change } from '../db/venue.js';
 import { checkBrackets, type Bracket } from '../risk/brackets.js';
-import type { Refusal } from '../risk/contract.js';
 import type { Decimal } from '../risk/decimal.js';
 import type { Policy } from '../risk/margin.js';
 import { openRow, readAmount, readChoice, readList, readText, refuse, type Optional, type Row } from './parse.js';
@@ -57,7 +56,7 @@ export function readChange(row: Row): Change {
   return { changedBy: readText(row, 'changedBy'), reason: readText(row, 'reason') };
 }
 
-export function refuseIf(row: Row, field: string, refusal: Refusal | null): void {
+export function refuseIf(row: Row, field: string, refusal: { readonly message: string } | null): void {
   if (refusal !== null) refuse(row, field, refusal.message);
 }
 

@@ -1,7 +1,7 @@
 import { AMOUNT_LIMIT, GRID_PLACES, ONE, ZERO, ceilToGrid } from './decimal.js';
 import type { Decimal } from './decimal.js';
-import { refuse } from './refusal.js';
-import type { Refusal } from './refusal.js';
+import { refuse } from './contract.js';
+import type { Refusal } from './contract.js';
 
 /** One maintenance-margin step. It ends where the next one begins, so there are no gaps. */
 export interface Bracket {
@@ -78,10 +78,13 @@ export function makeSchedule(brackets: readonly Bracket[]): Schedule {
 
 /** The bracket that a notional lies in. */
 export function stepOf(schedule: Schedule, notional: Decimal): ScheduleStep {
-  const { steps } = schedule;
-  let index = steps.length - 1;
-  while (index > 0 && notional.lt((steps[index] as ScheduleStep).floor)) index -= 1;
-  return steps[index] as ScheduleStep;
+  let found = schedule.steps[0];
+  for (const step of schedule.steps) {
+    if (notional.lt(step.floor)) break;
+    found = step;
+  }
+  if (found === undefined) throw new Error('a schedule needs a bracket');
+  return found;
 }
 
 /** notional · rate − deduction, up to the money grid: a requirement is never understated. */

@@ -1,8 +1,7 @@
-import { ONE, ZERO, ceilFraction, ceilToGrid, floorFraction, floorToGrid, max, min } from './decimal.js';
+import { ONE, ZERO, ceilToGrid, floorToGrid, max, min, signOf } from './decimal.js';
 import type { Decimal } from './decimal.js';
 import { partOf } from './bankruptcy.js';
-import { signedLike, value } from './contract.js';
-import type { Contract } from './contract.js';
+import { value } from './contract.js';
 import type { Market, PriceBasis } from './margin.js';
 
 export interface LegPriceInput {
@@ -36,47 +35,25 @@ export function legPrice(input: LegPriceInput): LegPrice {
   const fundPays = min(deficit, input.fundMayPay);
   if (input.basis === 'MARK') return { deficit, fundPays, value: atMark, clamped: false };
   const wanted = bankruptcyValue.minus(fundPays);
-  const clamped = clampToDeviation(market, size, atMark, wanted);
+  const clamped = clampToDeviation(market, size, mark, wanted);
   return { deficit, fundPays, value: clamped, clamped: !clamped.eq(wanted) };
 }
 
 /**
- * Within the worth at mark · (1 − maxDeviation) and mark · (1 + maxDeviation), each rounded toward the mark so that no leg
- * is beyond it. A position's worth rises with its price when it is long, in both payoffs, and falls when it is short.
+ * Within the worth at mark · (1 − maxDeviation) and at mark · (1 + maxDeviation), each rounded toward mark where it is off
+ * the money grid. A higher price is worth more to a long and less to a short, whatever the payoff.
  */
-function clampToDeviation(market: Market, size: Decimal, atMark: Decimal, wanted: Decimal): Decimal {
-  const up = ONE.plus(market.params.maxDeviation);
-  const down = ONE.minus(market.params.maxDeviation);
-  const [low, high] = size.isNegative() ? [up, down] : [down, up];
-  if (market.payoff === 'LINEAR') {
-    return max(ceilToGrid(atMark.times(low)), min(floorToGrid(atMark.times(high)), wanted));
-  }
-  return max(ceilFraction(atMark, low), min(floorFraction(atMark, high), wanted));
+function clampToDeviation(market: Market, size: Decimal, mark: Decimal, wanted: Decimal): Decimal {
+  const away = signOf(size) < 0 ? market.params.maxDeviation.neg() : market.params.maxDeviation;
+  const most = floorToGrid(value(market, size, mark.times(ONE.plus(away))));
+  const least = ceilToGrid(value(market, size, mark.times(ONE.minus(away))));
+  return max(least, min(most, wanted));
 }
 
 /**
- * Values of legs that close parts of a position of `size` worth `worth`, signed from the bankrupt's side:
- * ⌈worth · cum ÷ |size|⌉ less the same of the leg before. They add up exactly, however the position is cut.
+ * What a leg is booked at, signed from the bankrupt's side, when legs of one position have closed `closedBefore` contracts:
+ * ⌈worth · cum ÷ |size|⌉ less the same before it. Legs add up exactly, however the position is cut.
  */
-export function legValues(worth: Decimal, size: Decimal, legs: readonly Decimal[]): Decimal[] {
-  let closed: Decimal = ZERO;
-  let booked: Decimal = ZERO;
-  return legs.map((leg) => {
-    closed = closed.plus(leg);
-    const upToHere = partOf(worth, closed, size);
-    const legValue = upToHere.minus(booked);
-    booked = upToHere;
-    return legValue;
-  });
-}
-
-/** What the counterparty of a leg gives up against the mark, in the settlement asset; below 0: what it gains. */
-export function concessionOf(
-  contract: Contract,
-  bankruptSize: Decimal,
-  leg: Decimal,
-  legValue: Decimal,
-  mark: Decimal,
-): Decimal {
-  return legValue.minus(value(contract, signedLike(bankruptSize, leg), mark));
+export function legValue(worth: Decimal, size: Decimal, closedBefore: Decimal, leg: Decimal): Decimal {
+  return partOf(worth, closedBefore.plus(leg), size).minus(partOf(worth, closedBefore, size));
 }

@@ -62,7 +62,7 @@ export function restoreSize(
     return params.liquidationTarget.times(equity).minus(maintenanceRest.plus(left));
   };
 
-  if (!excess(ZERO).isNegative()) return ZERO;
+  if (signOf(excess(ZERO)) >= 0) return ZERO;
   const all = lotsIn(size, market.sizeStep).plus(size.mod(market.sizeStep).isZero() ? ZERO : ONE);
   let from: Decimal = ZERO;
   // The excess is a straight line inside a bracket and bends downwards at every floor, so its top is beside one of them.
@@ -70,7 +70,7 @@ export function restoreSize(
     const end = all.minus(floor.dividedToIntegerBy(lotNotional));
     for (const to of [end.minus(ONE), end]) {
       if (to.lte(from)) continue;
-      if (!excess(to).isNegative()) {
+      if (signOf(excess(to)) >= 0) {
         return min(lastBeforeChange(from, to, excess).plus(ONE).times(market.sizeStep), size);
       }
       from = to;
@@ -146,7 +146,7 @@ function payable(walk: Walk, price: Decimal, wanted: Decimal, closed: Decimal, c
     const worth = value(market, signedLike(size, taken), price);
     return surplusOf(walk, closed.plus(taken), closeValue.plus(worth)).plus(walk.fundMayPay);
   };
-  if (!isBelowZero(headroom(wanted))) return wanted;
+  if (signOf(headroom(wanted)) >= 0) return wanted;
   const headroomOfLots = (lots: Decimal): Decimal => headroom(min(lots.times(market.sizeStep), wanted));
   const lots = lotsIn(wanted, market.sizeStep);
   const all = wanted.mod(market.sizeStep).isZero() ? lots : lots.plus(ONE);
@@ -157,11 +157,7 @@ function payable(walk: Walk, price: Decimal, wanted: Decimal, closed: Decimal, c
 function fundDelta(walk: Walk, fills: readonly PlannedFill[], closed: Decimal, closeValue: Decimal): Decimal {
   if (fills.length === 0) return ZERO;
   const surplus = surplusOf(walk, closed, closeValue);
-  if (isBelowZero(surplus)) return surplus;
+  if (signOf(surplus) < 0) return surplus;
   // All fills of a position have its sign, so Σ |value| = |Σ value|.
   return max(ZERO, min(floorToGrid(walk.market.params.maxFeeRate.times(closeValue.abs())), surplus));
-}
-
-function isBelowZero(x: Decimal): boolean {
-  return signOf(x) < 0;
 }

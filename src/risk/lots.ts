@@ -1,4 +1,4 @@
-import { ONE, max, min } from './decimal.js';
+import { ONE, max, min, signOf } from './decimal.js';
 import type { Decimal } from './decimal.js';
 
 /** Tries by interpolation, which meets a straight line at once, before the search halves the range instead. */
@@ -22,8 +22,8 @@ export function lastBeforeChange(from: Decimal, to: Decimal, excess: (lots: Deci
   let high = to;
   let lowExcess = excess(low);
   let highExcess = excess(high);
-  const negative = isBelowZero(lowExcess);
-  if (isBelowZero(highExcess) === negative) throw new Error('the excess does not change its sign');
+  const negative = signOf(lowExcess) < 0;
+  if (signOf(highExcess) < 0 === negative) throw new Error('the excess does not change its sign');
   for (let tries = 0; high.minus(low).gt(ONE); tries += 1) {
     const range = high.minus(low);
     const guess =
@@ -32,7 +32,7 @@ export function lastBeforeChange(from: Decimal, to: Decimal, excess: (lots: Deci
         : low.plus(range.dividedToIntegerBy(2));
     const middle = max(low.plus(ONE), min(high.minus(ONE), guess));
     const middleExcess = excess(middle);
-    if (isBelowZero(middleExcess) === negative) {
+    if (signOf(middleExcess) < 0 === negative) {
       low = middle;
       lowExcess = middleExcess;
     } else {
@@ -41,8 +41,4 @@ export function lastBeforeChange(from: Decimal, to: Decimal, excess: (lots: Deci
     }
   }
   return low;
-}
-
-function isBelowZero(x: Decimal): boolean {
-  return x.isNegative() && !x.isZero();
 }

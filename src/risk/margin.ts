@@ -1,4 +1,4 @@
-import { AMOUNT_LIMIT, ONE, ZERO, clampedRatio, max, min, signOf } from './decimal.js';
+import { AMOUNT_LIMIT, ONE, ZERO, clampedRatio, max, min, signOf, sum } from './decimal.js';
 import type { Decimal } from './decimal.js';
 import { value } from './contract.js';
 import type { Contract } from './contract.js';
@@ -190,18 +190,11 @@ export function statusOf(v: Pick<AccountValuation, 'equity' | 'maintenance'>, pa
  * of its maintenance or more, or one of its amounts has outgrown what the database holds.
  */
 export function isHeld(v: AccountValuation, params: VenueParams): boolean {
-  let stale: Decimal | null = null;
-  for (const position of v.positions) {
-    if (!position.live) stale = stale === null ? position.maintenance : stale.plus(position.maintenance);
-  }
-  if (stale !== null && stale.gte(params.staleShare.times(v.maintenance))) return true;
-  return isTooLarge(v);
-}
-
-function isTooLarge(v: AccountValuation): boolean {
-  const outgrown = (x: Decimal): boolean => x.e >= AMOUNT_LIMIT.e && x.abs().gte(AMOUNT_LIMIT);
-  if (outgrown(v.equity) || outgrown(v.balance) || outgrown(v.notional)) return true;
-  return v.positions.some((p) => outgrown(p.value) || outgrown(p.cost) || outgrown(p.unrealizedPnl));
+  const outgrown = (x: Decimal): boolean => x.e >= AMOUNT_LIMIT.e;
+  if (outgrown(v.balance) || outgrown(v.equity)) return true;
+  if (v.positions.some(({ value: worth, cost }) => outgrown(worth) || outgrown(cost))) return true;
+  const stale = v.positions.filter((position) => !position.live);
+  return stale.length > 0 && sum(stale.map((p) => p.maintenance)).gte(params.staleShare.times(v.maintenance));
 }
 
 /**
@@ -212,7 +205,7 @@ export function weights(v: AccountValuation): (index: number) => Fraction {
   if (v.positions.length === 1) return () => ({ n: ONE, d: ONE });
   if (!v.maintenance.isZero()) return (index) => ({ n: positionAt(v, index).maintenance, d: v.maintenance });
   if (!v.notional.isZero()) return (index) => ({ n: positionAt(v, index).notional, d: v.notional });
-  const count = v.positions.reduce((total) => total.plus(ONE), ZERO as Decimal);
+  const count = sum(v.positions.map(() => ONE));
   return () => ({ n: ONE, d: count });
 }
 

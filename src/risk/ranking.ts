@@ -51,7 +51,7 @@ const WHOLE: Fraction = { n: ONE, d: ONE };
 
 /**
  * LEVERAGED_RETURN: r = uPnL ÷ |cost|, L = notional ÷ (equity · weight). ACCOUNT_RETURN: p = uPnL ÷ notional, L = notional ÷ equity.
- * In profit the score is their product, in loss r ÷ L: the lightest loser goes last but for equity. One truncation.
+ * The score is their product in profit, their quotient in loss, truncated once; 0 when cost or notional is.
  */
 export function score(name: ScoreName, v: AccountValuation, marketId: string): Score {
   const index = indexOfPosition(v, marketId);
@@ -64,7 +64,7 @@ export function score(name: ScoreName, v: AccountValuation, marketId: string): S
   const levered = d === ONE ? notional : notional.times(d);
   const equity = n === ONE ? v.equity : v.equity.times(n);
   const leverage = clampedRatio(levered, equity);
-  if (base.isZero() || notional.isZero() || unrealizedPnl.isZero()) return { value: ZERO, profitRatio, leverage };
+  if (cost.isZero() || notional.isZero() || unrealizedPnl.isZero()) return { value: ZERO, profitRatio, leverage };
   const value = unrealizedPnl.isNegative()
     ? clampedRatio(unrealizedPnl.times(equity), base.times(levered))
     : clampedRatio(unrealizedPnl.times(levered), base.times(equity));

@@ -53,5 +53,8 @@ it('says in one sentence that a server is out of reach, without the password', a
   );
   await closeSql(sql);
   expect(refusal).toBeInstanceOf(BackstopError);
-  expect(refusal).toMatchObject({ code: 'SETUP', message: 'The database cannot be reached: connect ECONNREFUSED 127.0.0.1:1.' });
+  expect(refusal).toMatchObject({
+    code: 'SETUP',
+    message: 'The database cannot be reached: connect ECONNREFUSED 127.0.0.1:1.',
+  });
 });

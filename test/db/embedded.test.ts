@@ -23,7 +23,9 @@ describe('the embedded PostgreSQL', () => {
   beforeAll(async () => {
     seed = await mkdtemp(path.join(os.tmpdir(), 'backstop-embedded-'));
     await chmod(seed, 0o755);
-    await (await startEmbedded({ dataDir: path.join(seed, 'postgres'), database: 'backstop', unsafeFast: true })).stop();
+    await (
+      await startEmbedded({ dataDir: path.join(seed, 'postgres'), database: 'backstop', unsafeFast: true })
+    ).stop();
   });
 
   afterAll(() => rm(seed, { recursive: true, force: true }));

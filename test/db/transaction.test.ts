@@ -21,20 +21,23 @@ describe('a transaction', () => {
     return rows.map(({ value }) => value);
   }
 
-  it.each(['serializable', 'repeatable read'] as const)('loses no increment under contention at %s', async (isolation) => {
-    let retries = 0;
-    const increment = (): Promise<string> =>
-      inTransaction(db.sql, { isolation, attempts: 100, onRetry: () => retries++ }, async (tx) => {
-        const [row] = await tx<{ value: string }[]>`select value from counter where id = 'a'`;
-        const next = String(BigInt(row?.value ?? '0') + 1n);
-        await tx`update counter set value = ${next} where id = 'a'`;
-        return next;
-      });
-    const answers = await Promise.all(Array.from({ length: 20 }, increment));
-    expect(await values()).toEqual(['20', '0']);
-    expect(new Set(answers).size).toBe(20);
-    expect(retries).toBeGreaterThan(0);
-  });
+  it.each(['serializable', 'repeatable read'] as const)(
+    'loses no increment under contention at %s',
+    async (isolation) => {
+      let retries = 0;
+      const increment = (): Promise<string> =>
+        inTransaction(db.sql, { isolation, attempts: 100, onRetry: () => retries++ }, async (tx) => {
+          const [row] = await tx<{ value: string }[]>`select value from counter where id = 'a'`;
+          const next = String(BigInt(row?.value ?? '0') + 1n);
+          await tx`update counter set value = ${next} where id = 'a'`;
+          return next;
+        });
+      const answers = await Promise.all(Array.from({ length: 20 }, increment));
+      expect(await values()).toEqual(['20', '0']);
+      expect(new Set(answers).size).toBe(20);
+      expect(retries).toBeGreaterThan(0);
+    },
+  );
 
   it('is tried again when it was the one to end a deadlock', async () => {
     const states: string[] = [];
@@ -52,10 +55,14 @@ describe('a transaction', () => {
 
   it('gives up after the attempts it was granted', async () => {
     const tried: number[] = [];
-    const give = inTransaction(db.sql, { isolation: 'serializable', attempts: 3, onRetry: (_, n) => tried.push(n) }, async (tx) => {
-      await tx`update counter set value = 7`;
-      await tx`do $$ begin raise exception 'give way' using errcode = '40001'; end $$`;
-    });
+    const give = inTransaction(
+      db.sql,
+      { isolation: 'serializable', attempts: 3, onRetry: (_, n) => tried.push(n) },
+      async (tx) => {
+        await tx`update counter set value = 7`;
+        await tx`do $$ begin raise exception 'give way' using errcode = '40001'; end $$`;
+      },
+    );
     await expect(give).rejects.toMatchObject({ code: '40001' });
     expect(tried).toEqual([1, 2]);
     expect(await values()).toEqual(['0', '0']);
@@ -84,12 +91,18 @@ describe('a transaction', () => {
   });
 
   it('writes nothing when it is read only', async () => {
-    const work = inTransaction(db.sql, { isolation: 'repeatable read', readOnly: true }, (tx) => tx`update counter set value = 1`);
+    const work = inTransaction(
+      db.sql,
+      { isolation: 'repeatable read', readOnly: true },
+      (tx) => tx`update counter set value = 1`,
+    );
     expect(await work.then(() => 'stored', sqlStateOf)).toBe('25006');
   });
 
   it('answers what its work answers', async () => {
-    const rows = await inTransaction(db.sql, { isolation: 'read committed' }, async (tx) => [...(await tx`select 1 as one`)]);
+    const rows = await inTransaction(db.sql, { isolation: 'read committed' }, async (tx) => [
+      ...(await tx`select 1 as one`),
+    ]);
     expect(rows).toEqual([{ one: 1 }]);
   });
 });

@@ -22,7 +22,9 @@ const CONNECTIONS = 4;
 export async function createTestDatabase({ migrated = true }: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`;
   await administer((admin) =>
-    migrated ? admin`create database ${admin(name)} template ${admin(TEMPLATE)}` : admin`create database ${admin(name)}`,
+    migrated
+      ? admin`create database ${admin(name)} template ${admin(TEMPLATE)}`
+      : admin`create database ${admin(name)}`,
   );
   const url = testUrl(name);
   const sql = openSql(url, { max: CONNECTIONS, applicationName: 'backstop-test' });

@@ -14,7 +14,11 @@ export default async function globalSetup() {
   await chmod(folder, 0o755);
   const { startEmbedded } = await tsImport('../../src/db/embedded.ts', import.meta.url);
   const { deployMigrations } = await tsImport('../../src/db/migrate.ts', import.meta.url);
-  const server = await startEmbedded({ dataDir: path.join(folder, 'postgres'), database: 'template_migrated', unsafeFast: true });
+  const server = await startEmbedded({
+    dataDir: path.join(folder, 'postgres'),
+    database: 'template_migrated',
+    unsafeFast: true,
+  });
   globalThis.backstopTestServer = { server, folder };
   process.env.BACKSTOP_TEST_ADMIN_URL = server.urlOf('postgres');
   const migrations = path.resolve(import.meta.dirname, '../../prisma/migrations');

@@ -285,7 +285,7 @@ create table lap (
 create table lap_price (
   lap_id bigint not null references lap (id),
   market_id exchange_id not null references market (id),
-  price_mark_id bigint references price_mark (id),
+  price_mark_id bigint not null references price_mark (id),
   price amount not null check (price > 0),
   live boolean not null,
   primary key (lap_id, market_id)
@@ -419,7 +419,7 @@ create table ranking_entry (
   size_ahead amount not null check (size_ahead >= 0),
   level smallint not null check (level between 1 and 5),
   score amount,
-  profit_ratio amount,
+  profit_ratio amount not null,
   leverage amount,
   primary key (ranking_id, rank),
   unique (ranking_id, account_id)

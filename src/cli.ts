@@ -1,0 +1,133 @@
+import { createReadStream } from 'node:fs';
+import process from 'node:process';
+import { Command, CommanderError } from 'commander';
+import { parseConfig, type Config } from './config.js';
+import { closeSql, openSql, type Sql } from './db/connect.js';
+import { openServiceDatabase, type DatabaseOptions, type ServiceDatabase } from './db/service-database.js';
+import { replay, REPLAY_DATABASES } from './demo/replay.js';
+import { runLap, WATERFALL_JOB } from './engine/run-lap.js';
+import { BackstopError, messageOf } from './errors.js';
+import { explain } from './explanation/explain.js';
+import { importBook } from './ingest/import-book.js';
+import { serve } from './main.js';
+import { showProgress } from './progress.js';
+import { createLog, type Log } from './telemetry.js';
+import { untilStopped } from './until-stopped.js';
+
+interface Setting {
+  readonly config: Config;
+  readonly log: Log;
+}
+
+/** Runs one command; resolves to the exit code when all is done. Answers go to stdout, everything else to stderr. */
+export async function main(words: readonly string[]): Promise<number> {
+  const outcome = { code: 0 };
+  try {
+    const config = parseConfig(process.env);
+    const setting = { config, log: createLog(config.logLevel) };
+    await commands(setting, outcome).parseAsync([...words], { from: 'user' });
+    return outcome.code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode;
+    const isKnown = error instanceof BackstopError;
+    process.stderr.write(`${isKnown ? error.message : `backstop failed: ${messageOf(error)}`}\n`);
+    if (!isKnown && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+    return 1;
+  }
+}
+
+function commands(setting: Setting, outcome: { code: number }): Command {
+  const program = new Command('backstop')
+    .description('Risk state and auto-deleveraging for derivatives exchanges, on PostgreSQL')
+    .exitOverride()
+    .showHelpAfterError();
+  program.command('serve').description('serve GraphQL and run the scheduled job, until stopped').action(async () => {
+    outcome.code = await serve(setting.config, setting.log);
+  });
+  program.command('migrate').description('bring the database to this version, and stop').action(async () => {
+    await inDatabase(setting, {}, () => Promise.resolve(process.stdout.write('the database is up to date\n')));
+  });
+  program
+    .command('import')
+    .description('load a whole book of NDJSON lines, all or nothing')
+    .argument('<file>', 'a file, or - for standard input')
+    .action((file: string) => inDatabase(setting, {}, (sql) => importFile(sql, file)));
+  program
+    .command('replay')
+    .description('play a recorded crash through all layers, into a database of its own that is kept')
+    .argument('<day>', Object.keys(REPLAY_DATABASES).join(', '))
+    .action((day: string) => replayDay(setting, day));
+  program
+    .command('db')
+    .description('start the embedded PostgreSQL if need be, print the URLs for psql, stay until stopped')
+    .argument('[database]', 'another database on it, such as that of a replay')
+    .action((database: string | undefined) => keepDatabase(setting, database));
+  program
+    .command('run')
+    .description('run a job once, now')
+    .argument('<job>', WATERFALL_JOB)
+    .option('--dry-run', 'decide the same and store nothing', false)
+    .action((job: string, options: { dryRun: boolean }) => inDatabase(setting, {}, (sql) => runJob(sql, job, options.dryRun)));
+  program
+    .command('explain')
+    .description('say why: an ADL event by its number, or an account by its id')
+    .argument('<what>', 'event number or account id')
+    .option('--database <name>', 'another database on the server, such as that of a replay')
+    .action((what: string, options: { database?: string }) =>
+      inDatabase(setting, options, async (sql) => {
+        process.stdout.write(`${await explain(sql, what)}\n`);
+      }),
+    );
+  return program;
+}
+
+async function inDatabase(setting: Setting, options: Pick<DatabaseOptions, 'database' | 'anew'>, work: (sql: Sql, database: ServiceDatabase) => Promise<unknown>): Promise<void> {
+  const database = await openServiceDatabase({ ...setting, ...options });
+  const sql = openSql(database.url, { applicationName: 'backstop-cli' });
+  try {
+    await work(sql, database);
+  } finally {
+    await closeSql(sql);
+    await database.stop();
+  }
+}
+
+async function importFile(sql: Sql, file: string): Promise<void> {
+  const input = file === '-' ? process.stdin : createReadStream(file);
+  const progress = showProgress('lines');
+  try {
+    const summary = await importBook(sql, input, (lines) => { progress.update(lines); });
+    process.stdout.write(`${JSON.stringify(summary)}\n`);
+  } finally {
+    progress.stop();
+  }
+}
+
+async function replayDay(setting: Setting, day: string): Promise<void> {
+  const database = REPLAY_DATABASES[day];
+  if (database === undefined) {
+    throw new BackstopError('BAD_INPUT', `There is no replay of ${day}; there is: ${Object.keys(REPLAY_DATABASES).join(', ')}.`);
+  }
+  await inDatabase(setting, { database, anew: true }, async (sql) => {
+    process.stdout.write(await replay(sql, (text) => { process.stderr.write(text); }));
+    process.stderr.write(`kept in the database ${database}; look at it with: npx backstop db ${database}\n`);
+  });
+}
+
+async function keepDatabase(setting: Setting, name: string | undefined): Promise<void> {
+  await inDatabase(setting, name === undefined ? {} : { database: name }, async (_sql, database) => {
+    process.stdout.write(`PostgreSQL ${database.version}${database.dataDir === null ? '' : `, data in ${database.dataDir}`}\n`);
+    if (database.readerUrl !== null) process.stdout.write(`psql '${database.readerUrl}'\n`);
+    await untilStopped();
+  });
+}
+
+async function runJob(sql: Sql, job: string, dryRun: boolean): Promise<void> {
+  if (job !== WATERFALL_JOB) throw new BackstopError('BAD_INPUT', `There is no job ${job}; there is: ${WATERFALL_JOB}.`);
+  const result = await runLap(sql, { worker: `cli/${String(process.pid)}`, dryRun });
+  if (result.kind !== 'RAN') {
+    throw new BackstopError('CONFLICT', result.kind === 'BUSY' ? 'Another process is inside a lap; try again.' : 'The job is paused.');
+  }
+  const { round, at, digest, more, counts } = result;
+  process.stdout.write(`${JSON.stringify({ round, dryRun, at, digest, more, counts })}\n`);
+}

@@ -1,0 +1,77 @@
+import type { AccountFacts, CoverFact, TransitionFact } from '../db/explanation-facts.js';
+import type { MarginCallRow } from '../db/read-accounts.js';
+import type { LiquidationRow } from '../db/read-liquidations.js';
+import { legLine } from './explain-leg.js';
+import { amount, isNegative, sideWord, time, withoutSign } from './wording.js';
+
+/** Where an account stands and what the waterfall has done to it lately, every number a stored one. */
+export function explainAccount(facts: AccountFacts): string {
+  const { account, transitions, calls, liquidations, eventIds, legs, covers } = facts;
+  const asset = account.marginAssetId;
+  const history = [
+    ...transitions.map((row) => transitionLine(row, asset)),
+    ...calls.map((row) => callLine(row, asset)),
+    ...liquidations.map((row) => liquidationLine(row, asset)),
+    ...eventIds.map(
+      ({ id, marketId, at }) =>
+        `Deleveraged against others: it was the bankrupt of ADL event ${id} in ${marketId}, ${time(at)}.`,
+    ),
+    ...legs.map(
+      ({ leg, event }) =>
+        `Counterparty in ADL event ${event.event.id} in ${event.event.marketId}, ${time(event.event.at)}, leg ${legLine(event, leg)}.`,
+    ),
+    ...covers.map((row) => coverLine(row, asset)),
+  ];
+  return [
+    whoLine(facts),
+    ...positionLines(facts),
+    ...(history.length === 0 ? ['The waterfall has never touched it.'] : history),
+  ].join('\n');
+}
+
+function whoLine({ account, balance, positions }: AccountFacts): string {
+  const open = positions.length === 0 ? 'and no open position' : '';
+  return (
+    `Account ${account.id} of ${account.traderId}, ${account.kind} ${account.mode}: balance ${amount(balance)} ${account.marginAssetId} ${open}`.trimEnd() +
+    '.'
+  );
+}
+
+function positionLines({ positions, account }: AccountFacts): string[] {
+  return positions.map(
+    ({ marketId, size, cost }) =>
+      `Position: ${withoutSign(size)} contracts ${sideWord(size)} in ${marketId}, cost ${amount(cost)} ${account.marginAssetId}.`,
+  );
+}
+
+function transitionLine({ from, to, held, equity, maintenance, at }: TransitionFact, asset: string): string {
+  const margin =
+    equity === null || maintenance === null
+      ? 'its margin was not known'
+      : `equity ${amount(equity)} ${asset}, maintenance ${amount(maintenance)}`;
+  return `Status, ${time(at)}: from ${from ?? 'unknown'} to ${to ?? 'unknown'}${held ? ', held for want of a trustworthy price' : ''}; ${margin}.`;
+}
+
+function callLine(call: MarginCallRow, asset: string): string {
+  const ended = call.endedAt === null ? '' : ` since ${time(call.endedAt)}`;
+  const lapse = call.lapseReason === null ? '' : ` (${call.lapseReason}; the account is put on ${call.onLapse})`;
+  return (
+    `Margin call, ${time(call.calledAt)}: ${amount(call.amountRequired)} ${asset} required until ${time(call.deadline)}, at equity ` +
+    `${amount(call.equity)} and maintenance ${amount(call.maintenance)}; ${call.status}${ended}${lapse}.`
+  );
+}
+
+function liquidationLine(row: LiquidationRow, asset: string): string {
+  const fund = isNegative(row.fundDelta) ? 'paid' : 'earned';
+  return (
+    `Liquidation (${row.reason}, ${row.kind}), ${time(row.at)}: in ${row.marketId} ${amount(row.closed)} of ${withoutSign(row.sizeBefore)} contracts ` +
+    `${sideWord(row.sizeBefore)}, target ${amount(row.target)}, for ${amount(row.closeValue)} ${asset} at a mark of ${amount(row.markPrice)}; the fund ${fund} ` +
+    `${withoutSign(row.fundDelta)}; stopped by ${row.stoppedBy}; equity from ${amount(row.equityBefore)} to ${amount(row.equityAfter)}.`
+  );
+}
+
+function coverLine({ marketId, fundId, shortfall, fundPaid, badDebt, at }: CoverFact, asset: string): string {
+  const payer = fundId === null ? 'no fund was charged' : `the fund ${fundId} paid ${amount(fundPaid)}`;
+  const where = marketId === null ? '' : ` in ${marketId}`;
+  return `Deficit, ${time(at)}: ${amount(shortfall)} ${asset}${where} were missing; ${payer}, ${amount(badDebt)} became bad debt of the exchange.`;
+}

@@ -1,0 +1,159 @@
+import type { MarketRow } from '../db/read-markets.js';
+import type { MarketAdl, MarketResolvers, PositionSide } from '../generated/graphql.js';
+import { value } from '../risk/contract.js';
+import { dec, ZERO, type Decimal } from '../risk/decimal.js';
+import { byScore, percentileOf } from '../risk/ranking.js';
+import { keysetOf, parsePage, toConnection, type PageArgs } from './connection.js';
+import type { Context } from './context.js';
+import { freshnessOf } from './freshness.js';
+import { availableOf } from './insurance-fund.js';
+import { nodeId } from './node-id.js';
+import { toAdlScore } from './position.js';
+import { BackstopError } from '../errors.js';
+
+export interface MarketSource {
+  readonly id: string;
+}
+
+async function rowOf({ id }: MarketSource, { loaders }: Context): Promise<MarketRow> {
+  const row = await loaders.market.load(id);
+  if (row === null) throw new Error(`no market ${id}`);
+  return row;
+}
+
+/** A field that the stored row has under the same name. */
+function column<K extends keyof MarketRow>(name: K) {
+  return async (market: MarketSource, _args: unknown, context: Context): Promise<MarketRow[K]> =>
+    (await rowOf(market, context))[name];
+}
+
+export const marketResolvers: MarketResolvers = {
+  id: ({ id }) => nodeId('Market', id),
+  symbol: ({ id }) => id,
+  payoff: column('payoff'),
+  expiresAt: column('expiresAt'),
+  status: column('status'),
+  settlementAsset: async (market, _args, context) => ({ id: (await rowOf(market, context)).settlementAssetId }),
+  contractSize: column('contractSize'),
+  priceTick: column('priceTick'),
+  sizeStep: column('sizeStep'),
+  maxFeeRate: column('maxFeeRate'),
+  maxDeviation: column('maxDeviation'),
+  priceBand: column('priceBand'),
+  staleAfterMs: column('staleAfterMs'),
+  badDebtLimit: column('badDebtLimit'),
+  insuranceFund: async (market, _args, context) => ({ id: (await rowOf(market, context)).insuranceFundId }),
+  liquidityProvider: async (market, _args, context) => ({ id: (await rowOf(market, context)).liquidityProviderId }),
+  markPrice: ({ id }, _args, { loaders }) => loaders.priceInForce.load(id),
+  indexPrice: async ({ id }, _args, { loaders }) => {
+    const price = await loaders.priceInForce.load(id);
+    return price === null || price.indexPrice === null ? null : { ...price, price: price.indexPrice };
+  },
+  suspectPrice: ({ id }, _args, { loaders }) => loaders.suspectPrice.load(id),
+  openInterest: ({ id }, _args, { book }) => openInterestOf(id, book),
+  brackets: ({ id }, _args, { loaders }) => loaders.brackets.load(id),
+  policy: async ({ id }, _args, { loaders }) => {
+    const policy = await loaders.policy.load({ marketId: id, version: null });
+    if (policy === null) throw new Error(`market ${id} has no policy`);
+    return policy;
+  },
+  adl: ({ id }, { side }, context) => marketAdlOf(id, side, context),
+  adlQueue: ({ id }, args, context) => adlQueueOf(id, args, context),
+  forcedTrades: async ({ id }, args, { loaders }) => {
+    const page = parsePage('forcedTrades', args);
+    const rows = await loaders.forcedTradesOfMarket.load({ parent: id, page: keysetOf(page), filter: null });
+    return toConnection('forcedTrades', page, rows, (row) => [row.id]);
+  },
+  deleverageEvents: async ({ id }, args, { loaders }) => {
+    const page = parsePage('deleverageEvents', args);
+    const rows = await loaders.eventsOfMarket.load({ parent: id, page: keysetOf(page), filter: null });
+    return toConnection('deleverageEvents', page, rows, (row) => [row.id]);
+  },
+  liquidations: async ({ id }, args, { loaders }) => {
+    const page = parsePage('liquidations', args);
+    const rows = await loaders.liquidationsOfMarket.load({ parent: id, page: keysetOf(page), filter: null });
+    return toConnection('liquidations', page, rows, (row) => [row.id]);
+  },
+};
+
+function openInterestOf(marketId: string, book: Context['book']) {
+  const counts = { LONG: 0, SHORT: 0 };
+  let size: Decimal = ZERO;
+  for (const { account } of book.margins()) {
+    const holding = account.positions.get(marketId);
+    if (holding === undefined) continue;
+    counts[holding.size.isNegative() ? 'SHORT' : 'LONG']++;
+    if (!holding.size.isNegative()) size = size.plus(holding.size);
+  }
+  const market = book.state.markets.get(marketId);
+  const mark = book.state.marks.get(marketId);
+  const notional = market === undefined || mark === undefined ? null : value(market, size, mark.price).abs();
+  return { size, notional, longPositions: counts.LONG, shortPositions: counts.SHORT };
+}
+
+const LEVELS = [5, 4, 3, 2, 1];
+
+function marketAdlOf(marketId: string, side: PositionSide, { book }: Context): MarketAdl {
+  const market = marketInBook(marketId, book);
+  const { id, ranking } = book.ranking(marketId, side);
+  const sizes = new Map<number, Decimal>();
+  const markets = new Set([marketId]);
+  for (const entry of ranking.entries) {
+    sizes.set(entry.level, (sizes.get(entry.level) ?? ZERO).plus(entry.size));
+    // A cross account's score rests on all of its prices.
+    for (const other of book.margin(entry.accountId)?.account.positions.keys() ?? []) markets.add(other);
+  }
+  const available = availableOf(book.state, market.fundId);
+  return {
+    side,
+    rankingId: id,
+    queueLength: ranking.queueLength,
+    queueSize: ranking.queueSize,
+    levelSizes: LEVELS.map((level) => sizes.get(level) ?? ZERO),
+    trigger: { metric: market.policy.trigger, value: available, trigger: ZERO, breached: available.isZero() },
+    freshness: freshnessOf(book, markets),
+  };
+}
+
+function adlQueueOf(marketId: string, args: PageArgs & { readonly side: PositionSide }, { book }: Context) {
+  const market = marketInBook(marketId, book);
+  const page = parsePage('adlQueue', args);
+  const { id, ranking } = book.ranking(marketId, args.side);
+  const entries = ranking.entries.slice(placeBehind(ranking.entries, page.after), undefined).slice(0, page.first + 1);
+  const rows = entries.map((entry) => ({
+    ...entry,
+    account: { id: entry.accountId },
+    position: { accountId: entry.accountId, marketId },
+    percentile: percentileOf(entry, ranking.queueSize),
+    score: toAdlScore(market, entry.score),
+  }));
+  const connection = toConnection('adlQueue', page, rows, (row) => [
+    row.score.value === null ? '' : String(row.score.value),
+    row.accountId,
+  ]);
+  return { ...connection, rankingId: id };
+}
+
+/** The queue's order is total, so a place in an older queue is a place in this one too. */
+function placeBehind(entries: Parameters<typeof byScore>[0][], after: readonly string[] | null): number {
+  if (after === null) return 0;
+  const [score = '', accountId = ''] = after;
+  let last: Parameters<typeof byScore>[0];
+  try {
+    last = {
+      accountId,
+      size: ZERO,
+      score: { value: score === '' ? null : dec(score), profitRatio: ZERO, leverage: null },
+    };
+  } catch {
+    throw new BackstopError('BAD_INPUT', 'after must be a cursor of this list', { field: 'after' });
+  }
+  const place = entries.findIndex((entry) => byScore(entry, last) > 0);
+  return place < 0 ? entries.length : place;
+}
+
+function marketInBook(marketId: string, book: Context['book']) {
+  const market = book.state.markets.get(marketId);
+  if (market === undefined) throw new BackstopError('NOT_FOUND', `${marketId} is not in the book yet`);
+  return market;
+}

@@ -1,0 +1,139 @@
+import type { AccountMargin } from '../book/book.js';
+import type { FollowedBook } from '../book/follower.js';
+import { readAllMarginCalls } from '../db/read-accounts.js';
+import { readAllEvents } from '../db/read-deleverage.js';
+import { readAllJobs, readAllRuns } from '../db/read-jobs.js';
+import { readAllForcedTrades, readAllLiquidations } from '../db/read-liquidations.js';
+import { readAllMarkets } from '../db/read-markets.js';
+import { BackstopError } from '../errors.js';
+import type { PositionFilter, QueryResolvers } from '../generated/graphql.js';
+import { sideOf } from '../risk/contract.js';
+import { keysetOf, parsePage, toConnection, type Page } from './connection.js';
+import { previewDeleverage } from './deleverage-preview.js';
+import { findNode } from './node.js';
+import { rowIdOf } from './node-id.js';
+import type { PositionSource } from './position.js';
+import { systemStatus } from './system-status.js';
+
+export const queryResolvers: QueryResolvers = {
+  node: (_root, { id }, context) => findNode(id, context),
+  systemStatus: (_root, _args, context) => systemStatus(context),
+  market: async (_root, { symbol }, { loaders }) =>
+    (await loaders.market.load(symbol)) === null ? null : { id: symbol },
+  markets: async (_root, _args, { sql, loaders }) => {
+    const rows = await readAllMarkets(sql);
+    for (const row of rows) loaders.market.prime(row.id, row);
+    return rows.map(({ id }) => ({ id }));
+  },
+  assets: (_root, _args, { parts }) => parts.prisma.asset.findMany({ select: { id: true }, orderBy: { id: 'asc' } }),
+  insuranceFunds: async (_root, _args, { parts }) => {
+    const funds = await parts.prisma.insuranceFund.findMany({
+      select: { accountId: true },
+      orderBy: { accountId: 'asc' },
+    });
+    return funds.map(({ accountId }) => ({ id: accountId }));
+  },
+  account: async (_root, { externalId }, { loaders }) =>
+    (await loaders.account.load(externalId)) === null ? null : { id: externalId },
+  accounts: (_root, args, { book }) => {
+    const page = parsePage('accounts', args);
+    const statuses = args.statuses ?? null;
+    const isAsked = ({ status }: AccountMargin): boolean =>
+      statuses === null || (status !== null && statuses.includes(status));
+    const [after] = page.after ?? [];
+    const rows = takeFrom(
+      book.margins(),
+      page,
+      (margin) => (after === undefined || margin.account.id > after) && isAsked(margin),
+    );
+    return toConnection(
+      'accounts',
+      page,
+      rows.map(({ account }) => ({ id: account.id })),
+      ({ id }) => [id],
+    );
+  },
+  positions: (_root, args, { book }) => {
+    const page = parsePage('positions', args);
+    const rows = takeFrom(positionsOf(book, page), page, (position) => isWanted(book, position, args.filter ?? {}));
+    return toConnection('positions', page, rows, ({ accountId, marketId }) => [accountId, marketId]);
+  },
+  deleverageEvent: async (_root, { id }, { loaders }) => {
+    const key = rowIdOf('DeleverageEvent', id);
+    return key === null ? null : loaders.event.load(key);
+  },
+  deleverageEvents: async (_root, args, { sql }) => {
+    const page = parsePage('deleverageEvents', args);
+    return toConnection('deleverageEvents', page, await readAllEvents(sql, keysetOf(page)), ({ id }) => [id]);
+  },
+  forcedTrades: async (_root, args, { sql, loaders }) => {
+    const page = parsePage('forcedTrades', args);
+    const { marketSymbol } = args;
+    if (marketSymbol == null) {
+      return toConnection('forcedTrades', page, await readAllForcedTrades(sql, keysetOf(page)), ({ id }) => [id]);
+    }
+    if ((await loaders.market.load(marketSymbol)) === null) {
+      throw new BackstopError('UNKNOWN_MARKET', `no market ${marketSymbol}`, { field: 'marketSymbol' });
+    }
+    const rows = await loaders.forcedTradesOfMarket.load({ parent: marketSymbol, page: keysetOf(page), filter: null });
+    return toConnection('forcedTrades', page, rows, ({ id }) => [id]);
+  },
+  liquidations: async (_root, args, { sql }) => {
+    const page = parsePage('liquidations', args);
+    return toConnection('liquidations', page, await readAllLiquidations(sql, keysetOf(page)), ({ id }) => [id]);
+  },
+  marginCalls: async (_root, args, { sql }) => {
+    const page = parsePage('marginCalls', args);
+    const rows = await readAllMarginCalls(sql, args.statuses ?? null, keysetOf(page));
+    return toConnection('marginCalls', page, rows, ({ id }) => [id]);
+  },
+  jobs: (_root, _args, { sql }) => readAllJobs(sql),
+  jobRuns: async (_root, args, { sql }) => {
+    const page = parsePage('jobRuns', args);
+    const rows = await readAllRuns(sql, runPlaceOf(page), page.first + 1);
+    return toConnection('jobRuns', page, rows, ({ startedAt, jobId, round }) => [startedAt, jobId, round]);
+  },
+  deleveragePreview: (_root, { input }, { book }) => previewDeleverage(input, book),
+};
+
+/** As many as the page needs, and one more to see whether it is the last. */
+function takeFrom<T>(all: Iterable<T>, page: Page, isAsked: (one: T) => boolean): T[] {
+  const taken: T[] = [];
+  for (const one of all) {
+    if (!isAsked(one)) continue;
+    taken.push(one);
+    if (taken.length > page.first) break;
+  }
+  return taken;
+}
+
+/** By account and market, behind the page's cursor. */
+function* positionsOf(book: FollowedBook, page: Page): Iterable<PositionSource> {
+  const [afterAccount, afterMarket = ''] = page.after ?? [];
+  for (const { account } of book.margins()) {
+    if (afterAccount !== undefined && account.id < afterAccount) continue;
+    for (const marketId of [...account.positions.keys()].sort()) {
+      if (account.id !== afterAccount || marketId > afterMarket) yield { accountId: account.id, marketId };
+    }
+  }
+}
+
+function isWanted(book: FollowedBook, { accountId, marketId }: PositionSource, filter: PositionFilter): boolean {
+  if (filter.marketSymbols != null && !filter.marketSymbols.includes(marketId)) return false;
+  const holding = book.margin(accountId)?.account.positions.get(marketId);
+  if (holding === undefined || (filter.side != null && sideOf(holding.size) !== filter.side)) return false;
+  if (filter.minLevel == null) return true;
+  const indicator = book.indicator(accountId, marketId);
+  return indicator?.state === 'RANKED' && indicator.level >= filter.minLevel;
+}
+
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
+
+function runPlaceOf({ after }: Page) {
+  if (after === null) return null;
+  const [startedAt = '', jobId = '', round = ''] = after;
+  if (!RFC_3339.test(startedAt) || !/^\d{1,18}$/.test(round)) {
+    throw new BackstopError('BAD_INPUT', 'after must be a cursor of this list', { field: 'after' });
+  }
+  return { startedAt, jobId, round };
+}

@@ -1,0 +1,49 @@
+import type { Resolvers } from '../generated/graphql.js';
+import { accountResolvers, balanceResolvers } from './account.js';
+import { assetResolvers } from './asset.js';
+import { deleverageEventResolvers, deleverageSkipResolvers } from './deleverage-event.js';
+import { deleverageLegResolvers } from './deleverage-leg.js';
+import { forcedTradeResolvers } from './forced-trade.js';
+import { insuranceFundResolvers } from './insurance-fund.js';
+import { jobResolvers, jobRunResolvers } from './job.js';
+import { ledgerEntryResolvers } from './ledger-entry.js';
+import { liquidationResolvers } from './liquidation.js';
+import { marginCallResolvers } from './margin-call.js';
+import { marginResolvers } from './margin.js';
+import { marketResolvers } from './market.js';
+import { feedMutations } from './mutation-feed.js';
+import { venueMutations } from './mutation-venue.js';
+import { nodeResolvers } from './node.js';
+import { adlIndicatorResolvers, positionResolvers } from './position.js';
+import { priceQuoteResolvers } from './price-quote.js';
+import { queryResolvers } from './query.js';
+import { bigIntScalar, dateTimeScalar, decimalScalar } from './scalars.js';
+import { traderResolvers } from './trader.js';
+
+export const resolvers: Resolvers = {
+  Decimal: decimalScalar,
+  DateTime: dateTimeScalar,
+  BigInt: bigIntScalar,
+  Query: queryResolvers,
+  Mutation: { ...feedMutations, ...venueMutations },
+  Node: nodeResolvers,
+  Account: accountResolvers,
+  AdlIndicator: adlIndicatorResolvers,
+  Asset: assetResolvers,
+  Balance: balanceResolvers,
+  DeleverageEvent: deleverageEventResolvers,
+  DeleverageLeg: deleverageLegResolvers,
+  DeleverageSkip: deleverageSkipResolvers,
+  ForcedTrade: forcedTradeResolvers,
+  InsuranceFund: insuranceFundResolvers,
+  Job: jobResolvers,
+  JobRun: jobRunResolvers,
+  LedgerEntry: ledgerEntryResolvers,
+  Liquidation: liquidationResolvers,
+  Margin: marginResolvers,
+  MarginCall: marginCallResolvers,
+  Market: marketResolvers,
+  Position: positionResolvers,
+  PriceQuote: priceQuoteResolvers,
+  Trader: traderResolvers,
+};

@@ -1,0 +1,58 @@
+import { createServer } from 'node:net';
+import process from 'node:process';
+import { startApp } from './app.js';
+import type { Config } from './config.js';
+import { closeSql, openSql } from './db/connect.js';
+import { openServiceDatabase } from './db/service-database.js';
+import { startDemoFeed } from './demo/feed.js';
+import { isEmpty, loadDemo } from './demo/first-start.js';
+import { BackstopError, messageOf } from './errors.js';
+import type { Log } from './telemetry.js';
+import { untilStopped } from './until-stopped.js';
+import { welcome } from './welcome.js';
+
+/** `backstop serve`: everything in one process until a signal. Returns the exit code. */
+export async function serve(config: Config, log: Log): Promise<number> {
+  await checkPort(config);
+  let lose: (error: unknown) => void = () => undefined;
+  const lost = new Promise<Error>((resolve) => {
+    lose = (error) => { resolve(new Error(`the embedded PostgreSQL is gone: ${messageOf(error)}`)); };
+  });
+  const database = await openServiceDatabase({ config, log, onLost: lose });
+  const closers: (() => Promise<void>)[] = [() => database.stop()];
+  try {
+    const sql = openSql(database.url, { max: 3, applicationName: 'backstop-demo' });
+    closers.push(() => closeSql(sql));
+    if (config.demo) await startDemo(sql, log, closers);
+    const app = await startApp({ databaseUrl: database.url, config, log });
+    closers.push(() => app.stop());
+    process.stdout.write(await welcome(sql, { url: app.url, database, hasDemo: config.demo }));
+    const end = await untilStopped(lost);
+    if (end instanceof Error) throw end;
+    log.info(`${end}: stopping`);
+    return 0;
+  } finally {
+    for (const close of closers.reverse()) await close();
+  }
+}
+
+async function startDemo(sql: ReturnType<typeof openSql>, log: Log, closers: (() => Promise<void>)[]): Promise<void> {
+  if (await isEmpty(sql)) {
+    process.stderr.write('first start: playing the crash of 10 October 2025 into the empty database …\n');
+    await loadDemo(sql);
+  }
+  const feed = startDemoFeed(sql, log);
+  closers.push(() => feed.stop());
+}
+
+/** Before anything is loaded, so that the reason is the first thing said. */
+async function checkPort({ host, port }: Config): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      const why = error.code === 'EADDRINUSE' ? 'is in use' : `cannot be listened on (${error.code ?? error.message})`;
+      reject(new BackstopError('SETUP', `Port ${String(port)} of ${host} ${why}; set PORT or HOST.`));
+    });
+    probe.listen({ host, port }, () => { probe.close(() => { resolve(); }); });
+  });
+}
