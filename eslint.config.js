@@ -6,7 +6,8 @@ const nodeGlobals = {
   console: 'readonly',
   process: 'readonly',
   URL: 'readonly',
-  setTimeout: 'readonly',
+  setInterval: 'readonly',
+  clearInterval: 'readonly',
   Buffer: 'readonly',
 };
 

@@ -19,7 +19,20 @@ async function loadCommands() {
   return import(pathToFileURL(source).href);
 }
 
+/** The shell between npm or npx and us dies of a signal and does not pass it on: then nobody waits for us any more. */
+function stopWithNpm() {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    process.kill(process.pid, 'SIGTERM');
+  }, 500);
+  watch.unref();
+}
+
 async function start() {
+  stopWithNpm();
   const settings = path.join(root, '.env');
   if (existsSync(settings)) process.loadEnvFile(settings);
   const { main } = await loadCommands();

@@ -1,5 +1,7 @@
 import postgres from 'postgres';
 import { BackstopError, messageOf } from '../errors.js';
+import { formatArray, parseArray } from './array-text.js';
+import type { ArrayElement } from './array-text.js';
 
 export type Sql = postgres.Sql;
 /** The connection of one open transaction. */
@@ -23,25 +25,56 @@ const OID_DATE = 1082;
 const OID_TIMESTAMP = 1114;
 const OID_TIMESTAMPTZ = 1184;
 
+/** Arrays that are read and written, by the number of their type. Those of other types come as text: cast them. */
+const ARRAYS: Readonly<Record<string, readonly [oid: number, parseElement: (text: string) => ArrayElement]>> = {
+  'boolean[]': [1000, (text) => text === 't'],
+  'name[]': [1003, (text) => text],
+  'smallint[]': [1005, (text) => Number.parseInt(text, 10)],
+  'integer[]': [1007, (text) => Number.parseInt(text, 10)],
+  'text[]': [1009, (text) => text],
+  'varchar[]': [1015, (text) => text],
+  'bigint[]': [1016, (text) => text],
+  'timestamptz[]': [1185, isoText],
+  'numeric[]': [1231, (text) => text],
+};
+
 /**
  * Rows come back without loss: numeric and int8 as decimal text, timestamptz as `2025-10-10T21:03:00.000000Z`.
- * A JavaScript Date would drop the microseconds. Always six of them, so that text order is time order.
+ * Arrays of the types in ARRAYS come back as arrays. A JavaScript Date would drop the microseconds. Always six of them, so that text order is time order.
  */
 export function openSql(url: string, options: ConnectOptions = {}): Sql {
   return postgres(url, {
     max: options.max ?? DEFAULT_CONNECTIONS,
     connect_timeout: CONNECT_SECONDS,
+    // The driver would ask each new connection for the array types, and leave a rejection that nobody handles when the
+    // server goes away meanwhile. It would also read NULL in an array as the text 'NULL'.
+    fetch_types: false,
     onnotice: () => undefined,
     connection: { application_name: options.applicationName ?? 'backstop', TimeZone: 'UTC', DateStyle: 'ISO' },
-    types: {
-      date: {
-        to: OID_TIMESTAMPTZ,
-        from: [OID_DATE, OID_TIMESTAMP, OID_TIMESTAMPTZ],
-        serialize: (value: unknown) => (value instanceof Date ? value.toISOString() : value),
-        parse: isoText,
-      },
-    },
+    types: { ...arrayTypes(), date: DATE_TYPE },
   }) as Sql;
+}
+
+const DATE_TYPE = {
+  to: OID_TIMESTAMPTZ,
+  from: [OID_DATE, OID_TIMESTAMP, OID_TIMESTAMPTZ],
+  serialize: (value: unknown) => (value instanceof Date ? value.toISOString() : value),
+  parse: isoText,
+};
+
+type ArrayType = postgres.PostgresType<readonly ArrayElement[] | string>;
+
+function arrayTypes(): Record<string, ArrayType> {
+  const types = Object.entries(ARRAYS).map(([name, [oid, parseElement]]): [string, ArrayType] => [
+    name,
+    {
+      to: oid,
+      from: [oid],
+      serialize: (value: unknown) => (Array.isArray(value) ? formatArray(value as ArrayElement[]) : value),
+      parse: (text: string) => parseArray<ArrayElement>(text, parseElement),
+    },
+  ]);
+  return Object.fromEntries(types);
 }
 
 /** Ends after what is running, at the latest after a few seconds. */

@@ -26,8 +26,10 @@ export async function insertReturningIds<T>(tx: Tx, table: string, columns: read
 
 function statement<T>(table: string, columns: readonly Column<T>[]): string {
   const names = columns.map(([name]) => name).join(', ');
-  const arrays = columns.map(([, type], i) => `$${String(i + 1)}::${type}[]`).join(', ');
-  return `insert into ${table} (${names}) select ${names} from unnest(${arrays}) with ordinality as rows (${names}, place) order by place`;
+  // The driver writes any text into a boolean array as false, so booleans travel as text.
+  const arrays = columns.map(([, type], i) => `$${String(i + 1)}::${type === 'boolean' ? 'text' : type}[]`).join(', ');
+  const cells = columns.map(([name, type]) => (type === 'boolean' ? `${name}::boolean` : name)).join(', ');
+  return `insert into ${table} (${names}) select ${cells} from unnest(${arrays}) with ordinality as rows (${names}, place) order by place`;
 }
 
 function parameters<T>(columns: readonly Column<T>[], rows: readonly T[]): (string | null)[][] {

@@ -7,8 +7,8 @@ import { addMilliseconds, type Instant } from '../risk/instant.js';
 import type { Log } from '../telemetry.js';
 import { makeLoaders, type Loaders } from './loaders.js';
 
-/** Runs a round of a job at once. */
-export type RunJob = (name: string, options: { readonly dryRun: boolean }) => Promise<LapResult>;
+/** Runs a round of the waterfall at once. */
+export type RunJob = (dryRun: boolean) => Promise<LapResult>;
 
 /** What the API is made from; the process owns all of it. */
 export interface ApiParts {

@@ -2,7 +2,7 @@ import type { MarketRow } from '../db/read-markets.js';
 import type { MarketAdl, MarketResolvers, PositionSide } from '../generated/graphql.js';
 import { value } from '../risk/contract.js';
 import { dec, ZERO, type Decimal } from '../risk/decimal.js';
-import { byScore, percentileOf } from '../risk/ranking.js';
+import { byScore, percentileOf, type RankCandidate } from '../risk/ranking.js';
 import { keysetOf, parsePage, toConnection, type PageArgs } from './connection.js';
 import type { Context } from './context.js';
 import { freshnessOf } from './freshness.js';
@@ -47,7 +47,8 @@ export const marketResolvers: MarketResolvers = {
   markPrice: ({ id }, _args, { loaders }) => loaders.priceInForce.load(id),
   indexPrice: async ({ id }, _args, { loaders }) => {
     const price = await loaders.priceInForce.load(id);
-    return price === null || price.indexPrice === null ? null : { ...price, price: price.indexPrice };
+    const index = price?.indexPrice ?? null;
+    return price === null || index === null ? null : { ...price, price: index };
   },
   suspectPrice: ({ id }, _args, { loaders }) => loaders.suspectPrice.load(id),
   openInterest: ({ id }, _args, { book }) => openInterestOf(id, book),
@@ -119,7 +120,7 @@ function adlQueueOf(marketId: string, args: PageArgs & { readonly side: Position
   const market = marketInBook(marketId, book);
   const page = parsePage('adlQueue', args);
   const { id, ranking } = book.ranking(marketId, args.side);
-  const entries = ranking.entries.slice(placeBehind(ranking.entries, page.after), undefined).slice(0, page.first + 1);
+  const entries = ranking.entries.slice(placeBehind(ranking.entries, page.after)).slice(0, page.first + 1);
   const rows = entries.map((entry) => ({
     ...entry,
     account: { id: entry.accountId },
@@ -135,10 +136,10 @@ function adlQueueOf(marketId: string, args: PageArgs & { readonly side: Position
 }
 
 /** The queue's order is total, so a place in an older queue is a place in this one too. */
-function placeBehind(entries: Parameters<typeof byScore>[0][], after: readonly string[] | null): number {
+function placeBehind(entries: readonly RankCandidate[], after: readonly string[] | null): number {
   if (after === null) return 0;
   const [score = '', accountId = ''] = after;
-  let last: Parameters<typeof byScore>[0];
+  let last: RankCandidate;
   try {
     last = {
       accountId,

@@ -4,7 +4,8 @@ import { BackstopError } from '../errors.js';
 import type { JobRunPayload, MutationResolvers } from '../generated/graphql.js';
 import { contributeToFund, createAccount, createAsset, createFund, createTrader } from '../ingest/accounts.js';
 import { extendMarginCall } from '../ingest/margin-calls.js';
-import { createMarket, haltMarket, resumeMarket, setBrackets, setPolicy } from '../ingest/markets.js';
+import { haltMarket, resumeMarket } from '../ingest/market-status.js';
+import { createMarket, setBrackets, setPolicy } from '../ingest/markets.js';
 import { confirmPrice } from '../ingest/prices.js';
 import { takeNewBook, type Context } from './context.js';
 import { toUserErrors, type InputShape } from './errors.js';
@@ -130,7 +131,7 @@ const NOTHING_RAN = { round: null, at: null, outcomeDigest: null, more: null, co
 async function runJob(name: string, dryRun: boolean, context: Context): Promise<JobRunPayload> {
   try {
     if (name !== WATERFALL_JOB) throw new BackstopError('NOT_FOUND', `name: no job ${name}`, { field: 'name' });
-    const result = await context.parts.runJob(name, { dryRun });
+    const result = await context.parts.runJob(dryRun);
     if (!dryRun) await takeNewBook(context);
     if (result.kind === 'NOT_DUE') throw new Error('a round asked for by hand is always due');
     if (result.kind !== 'RAN') return { outcome: result.kind, ...NOTHING_RAN, userErrors: [] };

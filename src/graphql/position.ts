@@ -4,8 +4,8 @@ import type { AdlIndicatorResolvers, AdlScore, PositionResolvers } from '../gene
 import { bankruptcyPrice, bankruptcyValues } from '../risk/bankruptcy.js';
 import { sideOf } from '../risk/contract.js';
 import { liquidationPrice } from '../risk/liquidation-price.js';
-import { effectiveLeverage, type AccountValuation, type Holding, type PositionValuation } from '../risk/margin.js';
-import { entryPrice } from '../risk/position.js';
+import { effectiveLeverage, type AccountValuation, type PositionValuation } from '../risk/margin.js';
+import { entryPrice, type Holding } from '../risk/position.js';
 import type { Score } from '../risk/ranking.js';
 import type { Context } from './context.js';
 import { freshnessOfAccount } from './freshness.js';
@@ -70,7 +70,7 @@ export const positionResolvers: PositionResolvers = {
   effectiveLeverage: figure(({ valuation, index }) => effectiveLeverage(valuation, index)),
   initialMargin: figure(({ position }) => position.initial),
   maintenanceMargin: figure(({ position }) => position.maintenance),
-  liquidationPrice: figure(({ valuation, market }) => liquidationPrice(valuation, market)),
+  liquidationPrice: figure(({ valuation, market }) => liquidationPrice(valuation, market.id, market)),
   bankruptcyPrice: figure(({ valuation, market, holding }) => {
     const worth = bankruptcyValues(valuation).get(market.id);
     return worth === undefined ? null : bankruptcyPrice(market, holding.size, worth);

@@ -1,5 +1,5 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
-import { dec, Decimal } from '../risk/decimal.js';
+import { dec, type Decimal } from '../risk/decimal.js';
 
 /** Resolvers answer with a Decimal, or with the decimal text that a row holds. */
 export type DecimalOutput = Decimal | string;
@@ -48,7 +48,7 @@ export const bigIntScalar = scalarOfText('BigInt', {
 /** A JSON number has lost digits before it comes here, so only strings are taken, in literals too. */
 function scalarOfText(
   name: string,
-  form: { parse(text: string): string; print(value: unknown): string },
+  form: { readonly parse: (text: string) => string; readonly print: (value: unknown) => string },
 ): GraphQLScalarType<string, string> {
   const parse = (value: unknown): string =>
     typeof value === 'string' ? form.parse(value) : refuse(`${name} must be a string`);

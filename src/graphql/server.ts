@@ -1,19 +1,15 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { ApolloServer } from '@apollo/server';
 import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import { ApolloArmor } from '@escape.tech/graphql-armor';
-import { makeExecutableSchema } from '@graphql-tools/schema';
 import Fastify, { type FastifyInstance } from 'fastify';
-import type { GraphQLSchema } from 'graphql';
-import { packageRoot } from '../config.js';
+import { readClock } from '../db/record-notice.js';
 import { messageOf } from '../errors.js';
 import { bookAgeMs, makeContext, type ApiParts, type Context } from './context.js';
 import { makeFormatError } from './errors.js';
 import { BOOK_LIMIT_MS } from './freshness.js';
-import { resolvers } from './resolvers.js';
+import { loadSchema } from './schema.js';
 
 export interface ApiServer {
   /** For tests that want no port: `app.inject`. */
@@ -32,15 +28,6 @@ const DEEPEST = 12;
 const MOST_TOKENS = 1000;
 const MOST_ALIASES = 15;
 const MOST_DIRECTIVES = 20;
-
-export function loadSchema(): GraphQLSchema {
-  const typeDefs = readFileSync(path.join(packageRoot, 'schema.graphql'), 'utf8');
-  return makeExecutableSchema({
-    typeDefs,
-    resolvers,
-    resolverValidationOptions: { requireResolversToMatchSchema: 'error' },
-  });
-}
 
 export async function createServer(parts: ApiParts): Promise<ApiServer> {
   const app = Fastify({ bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: 'idle', return503OnClosing: true });
@@ -83,7 +70,7 @@ function makeApollo(parts: ApiParts, app: FastifyInstance): ApolloServer<Context
     cache: 'bounded',
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
-    parseOptions: { maxTokens: MOST_TOKENS },
+    parseOptions: { maxLexicalTokens: MOST_TOKENS },
     validationRules: armor.validationRules,
     formatError: makeFormatError(parts.log),
     logger: parts.log,
@@ -97,7 +84,7 @@ function makeApollo(parts: ApiParts, app: FastifyInstance): ApolloServer<Context
 /** Why this process cannot answer truly now; null: it can. */
 async function findProblem({ sql, book }: ApiParts): Promise<string | null> {
   try {
-    await sql`select 1`;
+    await readClock(sql);
     const age = bookAgeMs(book.current());
     return age > BOOK_LIMIT_MS ? `the book is ${age} ms old` : null;
   } catch (error) {

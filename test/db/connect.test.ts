@@ -29,6 +29,24 @@ describe('a connection', () => {
     });
   });
 
+  it('takes and brings back arrays, with whatever is in them', async () => {
+    const texts = ['', 'a', 'NULL', null, 'a,b', '{c}', '"d"', 'e\\f', 'g\nh', ' '];
+    const [row] = await db.sql`
+      select ${texts}::text[] as texts, ${['1', null]}::bigint[] as ids, ${[1, -2]}::integer[] as numbers,
+             ${['0.10', '-2']}::numeric[] as amounts, ${[null, 'true']}::boolean[] as flags,
+             ${[]}::text[] as none, null::text[] as missing, '[2:3]={a,b}'::text[] as placed`;
+    expect(row).toEqual({
+      texts,
+      ids: ['1', null],
+      numbers: [1, -2],
+      amounts: ['0.10', '-2'],
+      flags: [null, true],
+      none: [],
+      missing: null,
+      placed: ['a', 'b'],
+    });
+  });
+
   it('takes times as ISO text, to the microsecond', async () => {
     const at = '2025-10-10T21:20:00.123456Z';
     const [row] = await db.sql`select ${at}::timestamptz as at, (${[at]}::timestamptz[])[1] as first`;

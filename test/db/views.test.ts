@@ -185,14 +185,14 @@ describe('the views of what happened', () => {
 
 describe('a broken promise is seen', () => {
   const WRONGS: readonly (readonly [wrong: string, invariants: number[]])[] = [
-    [`update position set size = size + 1 where account_id = 'bob'`, [1, 12]],
+    [`update position set size = size - 1 where account_id = 'bob'`, [1, 12]],
     [`update position set cost = cost + 0.000000000000000001 where account_id = 'bob'`, [2, 12]],
     [`update balance set amount = amount + 1 where account_id = 'ann'`, [2, 12]],
     [`update balance set amount = -1 where account_id = 'fund'`, [2, 3, 12]],
     [`delete from ledger_entry where account_id = 'fund' and sequence = 2`, [3, 12]],
     [`update ledger_entry set amount = amount - 1 where account_id = 'fund' and sequence = 3`, [3, 12]],
     [`update ledger_entry set sequence = 9 where account_id = 'dora'`, [12]],
-    [`update position_change set size_after = 1 where cause = 'DELEVERAGE' and account_id = 'ann'`, [4, 12]],
+    [`update position_change set size_after = 1 where cause = 'DELEVERAGE' and account_id = 'ann'`, [4, 12, 16]],
     [`update position_change set size_after = -1 where cause = 'DELEVERAGE' and account_id = 'ann'`, [12, 16]],
     [`update market set insurance_fund_id = 'ann' where id = 'BTCUSDT'`, [3, 15]],
     [

@@ -84,7 +84,7 @@ describe('a price', () => {
   it('exactly at the band is accepted, one grid step beyond is not', async () => {
     expect(await tell('a 100@1', 'b 110@2')).toEqual(['ACCEPTED', 'ACCEPTED']);
     expect(await tell('c 99@3', 'd 108.90@4', 'e 119.79@5')).toEqual(['ACCEPTED', 'ACCEPTED', 'ACCEPTED']);
-    expect(await tell('f 107.81@6', 'g 97.02@7')).toEqual(['ACCEPTED', 'SUSPECT']);
+    expect(await tell('f 107.82@6', 'g 97.03@7')).toEqual(['ACCEPTED', 'SUSPECT']);
   });
 
   it('outside the band of its own index is suspect, even as the first', async () => {

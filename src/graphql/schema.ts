@@ -1,0 +1,18 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { makeExecutableSchema } from '@graphql-tools/schema';
+import type { GraphQLSchema } from 'graphql';
+import { resolvers } from './resolvers.js';
+
+/** Beside package.json, seen from src/graphql and from the build's dist/src/graphql. */
+const PLACES = ['../../schema.graphql', '../../../schema.graphql'];
+
+/** The contract with its resolvers; a resolver that the contract does not know is refused. */
+export function loadSchema(): GraphQLSchema {
+  const file = PLACES.map((place) => new URL(place, import.meta.url)).find((url) => existsSync(url));
+  if (file === undefined) throw new Error('schema.graphql is missing');
+  return makeExecutableSchema({
+    typeDefs: readFileSync(file, 'utf8'),
+    resolvers,
+    resolverValidationOptions: { requireResolversToMatchSchema: 'error' },
+  });
+}
