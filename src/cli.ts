@@ -1,10 +1,11 @@
 import { createReadStream } from 'node:fs';
+import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import { Command, CommanderError } from 'commander';
 import { parseConfig, type Config } from './config.js';
 import { closeSql, openSql, type Sql } from './db/connect.js';
 import { openServiceDatabase, type DatabaseOptions, type ServiceDatabase } from './db/service-database.js';
-import { replay, REPLAY_DATABASES } from './demo/replay.js';
+import { replay, REPLAY_DATABASE, REPLAYS } from './demo/replay.js';
 import { runLap, WATERFALL_JOB } from './engine/run-lap.js';
 import { BackstopError, messageOf } from './errors.js';
 import { explain } from './explanation/explain.js';
@@ -55,8 +56,10 @@ function commands(setting: Setting, outcome: { code: number }): Command {
   program
     .command('replay')
     .description('play a recorded crash through all layers, into a database of its own that is kept')
-    .argument('<day>', Object.keys(REPLAY_DATABASES).join(', '))
-    .action((day: string) => replayDay(setting, day));
+    .argument('<day>', REPLAYS.join(', '))
+    .action(async (day: string) => {
+      outcome.code = await replayDay(setting, day);
+    });
   program
     .command('db')
     .description('start the embedded PostgreSQL if need be, print the URLs for psql, stay until stopped')
@@ -96,22 +99,31 @@ async function importFile(sql: Sql, file: string): Promise<void> {
   const input = file === '-' ? process.stdin : createReadStream(file);
   const progress = showProgress('lines');
   try {
-    const summary = await importBook(sql, input, (lines) => { progress.update(lines); });
+    const summary = await importBook(sql, input, { onProgress: ({ lines }) => { progress.update(lines); } });
     process.stdout.write(`${JSON.stringify(summary)}\n`);
   } finally {
     progress.stop();
   }
 }
 
-async function replayDay(setting: Setting, day: string): Promise<void> {
-  const database = REPLAY_DATABASES[day];
-  if (database === undefined) {
-    throw new BackstopError('BAD_INPUT', `There is no replay of ${day}; there is: ${Object.keys(REPLAY_DATABASES).join(', ')}.`);
+async function replayDay(setting: Setting, day: string): Promise<number> {
+  if (!REPLAYS.some((known) => known === day)) {
+    throw new BackstopError('BAD_INPUT', `There is no replay of ${day}; there is: ${REPLAYS.join(', ')}.`);
   }
-  await inDatabase(setting, { database, anew: true }, async (sql) => {
-    process.stdout.write(await replay(sql, (text) => { process.stderr.write(text); }));
-    process.stderr.write(`kept in the database ${database}; look at it with: npx backstop db ${database}\n`);
+  let code = 0;
+  await inDatabase(setting, { database: REPLAY_DATABASE, anew: true }, async (sql) => {
+    const started = performance.now();
+    const progress = showProgress('minutes');
+    const { report, faults, endedAt } = await replay(sql, (done) => { progress.update(done); });
+    progress.stop();
+    process.stdout.write(report);
+    for (const fault of faults) process.stderr.write(`not conserved: ${fault}\n`);
+    code = faults.length === 0 ? 0 : 1;
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    process.stderr.write(`played in ${seconds} s and kept: npx backstop db ${REPLAY_DATABASE}\n`);
+    process.stderr.write(`its views stand at its end with: set backstop.now = '${endedAt}';\n`);
   });
+  return code;
 }
 
 async function keepDatabase(setting: Setting, name: string | undefined): Promise<void> {

@@ -60,7 +60,10 @@ function marginOf(state: RiskState, account: Account): AccountMargin {
   const valuation = valuate(account, state.markets, state.marks);
   if (account.kind !== 'TRADER') return { account, valuation, status: null, held: false };
   if (valuation === null || isHeld(valuation, state.venue)) {
-    return { account, valuation, status: state.lastStatuses.get(account.id)?.status ?? null, held: true };
+    // Without a recorded status it was HEALTHY all along, unless a price of it was never received: then nobody knows.
+    const unrecorded = valuation === null ? null : 'HEALTHY';
+    const last = state.lastStatuses.get(account.id);
+    return { account, valuation, status: last === undefined ? unrecorded : last.status, held: true };
   }
   return { account, valuation, status: statusOf(valuation, state.venue), held: false };
 }

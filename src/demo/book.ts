@@ -11,7 +11,6 @@ import {
   LEVERAGES,
   LIQUIDATED,
   MARKETS,
-  NOTIONALS,
   OLD_ENTRY,
   RELIEVED,
   SEED,
@@ -34,6 +33,18 @@ interface Owner {
   readonly accountId: string;
   readonly traderId?: string;
   readonly isIsolated?: boolean;
+}
+
+interface Range {
+  readonly from: string;
+  readonly to: string;
+  readonly weight: number;
+}
+
+export interface Ladder {
+  readonly count: number;
+  readonly from: string;
+  readonly step: string;
 }
 
 /** Digits of deposits: cents, and a hundred-millionth of a bitcoin. */
@@ -62,12 +73,15 @@ class DemoBook {
     this.#marks = marks;
   }
 
-  addCrowd({ marketId, name, pairs }: (typeof CROWDS)[number]): void {
+  addCrowd({ marketId, name, pairs, notionals }: (typeof CROWDS)[number]): void {
     for (let pair = 1; pair <= pairs; pair++) {
-      const notional = this.#within(this.#random.pick(NOTIONALS), '1');
+      const notional = this.#within(this.#random.pick<Range>(notionals), '1');
       const size = this.#wholeSteps(marketId, notional.dividedToIntegerBy(this.#worthOfStep(marketId)));
-      for (const [side, signed] of [['long', size], ['short', size.neg()]] as const) {
-        const leverage = this.#within(this.#random.pick(LEVERAGES), '0.01');
+      for (const [side, signed] of [
+        ['long', size],
+        ['short', size.neg()],
+      ] as const) {
+        const leverage = this.#within(this.#random.pick<Range>(LEVERAGES), '0.01');
         const entryPrice = this.#entryPrice(marketId, leverage);
         const isIsolated = this.#random.between('1', String(ISOLATED_EVERY), '1').eq(1);
         const owner = { accountId: numbered(`${name}-${side}`, pair), isIsolated };
@@ -82,24 +96,27 @@ class DemoBook {
       const leverage = this.#within(WHALE_SHORTS.leverage, '0.01');
       this.#addAtMark({ accountId: numbered(WHALE_SHORTS.name, n) }, 'BTCUSDT', dec(WHALE_SHORTS.size).neg(), leverage);
     }
-    this.#addAtMark({ accountId: INVERSE_WHALE.id }, 'BTCUSD', dec(INVERSE_WHALE.contracts), dec(INVERSE_WHALE.leverage));
+    this.#addAtMark(
+      { accountId: INVERSE_WHALE.id },
+      'BTCUSD',
+      dec(INVERSE_WHALE.contracts),
+      dec(INVERSE_WHALE.leverage),
+    );
   }
 
   /** Longs whose leverage rises step by step. */
   addLadders(): void {
-    for (const { name, count, size, from, step } of [CALLED, LIQUIDATED, RELIEVED]) {
-      for (let n = 0; n < count; n++) {
-        const leverage = dec(from).plus(dec(step).times(n));
-        this.#addAtMark({ accountId: numbered(name, n + 1) }, 'BTCUSDT', dec(size), leverage);
-      }
+    for (const ladder of [CALLED, LIQUIDATED, RELIEVED]) {
+      for (const [index, leverage] of rungs(ladder).entries())
+        this.#addAtMark({ accountId: numbered(ladder.name, index + 1) }, 'BTCUSDT', dec(ladder.size), leverage);
     }
   }
 
   addCrossed(): void {
     const balance = dec(CROSSED.balance);
-    for (let n = 1; n <= CROSSED.count; n++) {
-      const xrpLeverage = this.#within(CROSSED.xrpLeverage, '0.01');
-      this.#deposit({ accountId: numbered(CROSSED.name, n) }, 'USDT', balance, [
+    const leverages = CROSSED.xrpLadders.flatMap(rungs);
+    for (const [index, xrpLeverage] of leverages.entries()) {
+      this.#deposit({ accountId: numbered(CROSSED.name, index + 1) }, 'USDT', balance, [
         this.#worthing('BTCUSDT', balance.times(dec(CROSSED.btcLeverage)), -1),
         this.#worthing('XRPUSDT', balance.times(xrpLeverage), 1),
       ]);
@@ -189,6 +206,10 @@ class DemoBook {
   #within(range: { readonly from: string; readonly to: string }, step: string): Decimal {
     return this.#random.between(range.from, range.to, step);
   }
+}
+
+export function rungs({ count, from, step }: Ladder): Decimal[] {
+  return Array.from({ length: count }, (_, n) => dec(from).plus(dec(step).times(n)));
 }
 
 function contractOf(marketId: DemoMarketId): Contract {

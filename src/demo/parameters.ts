@@ -117,6 +117,11 @@ export const NOTIONALS = [
   { from: '250000', to: '1000000', weight: 10 },
   { from: '1000000', to: '4000000', weight: 3 },
 ] as const;
+/** In BTCUSD they are small: it has fewer shorts than its whale is long, so part of it can only be closed at mark. */
+export const INVERSE_NOTIONALS = [
+  { from: '1000', to: '10000', weight: 50 },
+  { from: '10000', to: '50000', weight: 50 },
+] as const;
 
 /** Below this leverage people have held their position for a while: entries up to so far from the first mark. */
 export const OLD_ENTRY = { belowLeverage: '8', furthest: '0.03' } as const;
@@ -126,9 +131,9 @@ export const ISOLATED_EVERY = 5;
 
 /** Longs, each with a short of the same size on the other side. */
 export const CROWDS = [
-  { marketId: 'BTCUSDT', name: 'btc', pairs: 110 },
-  { marketId: 'XRPUSDT', name: 'xrp', pairs: 60 },
-  { marketId: 'BTCUSD', name: 'btcusd', pairs: 14 },
+  { marketId: 'BTCUSDT', name: 'btc', pairs: 110, notionals: NOTIONALS },
+  { marketId: 'XRPUSDT', name: 'xrp', pairs: 60, notionals: NOTIONALS },
+  { marketId: 'BTCUSD', name: 'btcusd', pairs: 14, notionals: INVERSE_NOTIONALS },
 ] as const;
 
 /** A long as large as one minute of the order book three times over; those who are short against it, side by side. */
@@ -148,10 +153,13 @@ export const RELIEVED = { name: 'btc-relieved', count: 5, size: '4', from: '16.5
  */
 export const CROSSED = {
   name: 'cross',
-  count: 20,
   balance: '150000',
   btcLeverage: '4',
-  xrpLeverage: { from: '3', to: '5' },
+  /** Most of them where XRP has just ruined them when the whale goes under at 21:17. */
+  xrpLadders: [
+    { count: 9, from: '3.04', step: '0.02' },
+    { count: 11, from: '3.3', step: '0.16' },
+  ],
 } as const;
 
 /** Traders long in BTCUSDT and short the same in BTCUSD, with an account in each margin asset. */
@@ -165,19 +173,21 @@ export const HEDGED = {
 
 export const INVERSE_WHALE = { id: 'whale-btcusd', contracts: '2400000', leverage: '22' } as const;
 
-/** After the crash: longs that a fall of 5 % bankrupts, beyond what the fund can pay, and those short against them. */
-export const NEXT_WHALE = { id: 'whale-next', size: '900', leverage: '40' } as const;
-export const NEXT_LONGS = { name: 'btc-late', count: 8, size: '12', from: '25', step: '3' } as const;
-/** So many of the desks above sell to them, evenly; the deposit of each. */
+/** After the crash: longs that a fall of 5 % bankrupts, beyond what the fund can pay. */
+export const NEXT_LONGS = [
+  { name: 'whale-next', count: 1, size: '900', from: '40', step: '1' },
+  { name: 'btc-late', count: 8, size: '12', from: '25', step: '3' },
+] as const;
+/** So many of the desks sell to them, evenly, each with a new deposit. */
 export const NEXT_SHORTS = { count: 12, deposit: '1500000' } as const;
 
-/** The drop that is printed at the start. */
-export const DROP = { keep: '0.95' } as const;
-/** A thin order book around the new mark: [basis points from it, bitcoin]. */
+/** The drop that is printed at the start: so much of the price is left. */
+export const DROP_TO = '0.95';
+/** A thin order book around the new mark: [distance in proportion, bitcoin]. */
 export const THIN_BOOK = [
-  ['1', '1.5'],
-  ['3', '2'],
-  ['6', '4'],
-  ['10', '6'],
-  ['20', '10'],
+  ['0.0001', '1.5'],
+  ['0.0003', '2'],
+  ['0.0006', '4'],
+  ['0.001', '6'],
+  ['0.002', '10'],
 ] as const;

@@ -3,6 +3,7 @@ import { runLap } from '../engine/run-lap.js';
 import { recordDepth } from '../ingest/depth.js';
 import { recordPrices } from '../ingest/prices.js';
 import { depthOf } from './depth.js';
+import type { Instant } from '../risk/instant.js';
 import type { Minute } from './path.js';
 import { MARKET_IDS } from './venue-lines.js';
 
@@ -17,9 +18,14 @@ export async function playMinute(sql: Sql, minute: Minute, index: number): Promi
     sql,
     depthOf(minute, () => id),
   );
+  await runLaps(sql, minute.at);
+}
+
+/** Until a lap leaves nobody for the next one. */
+export async function runLaps(sql: Sql, at: Instant): Promise<void> {
   for (;;) {
-    const lap = await runLap(sql, { worker: 'demo', at: minute.at });
-    if (lap.kind !== 'RAN') throw new Error(`another process works on this database: ${lap.kind}`);
+    const lap = await runLap(sql, { worker: 'demo', at });
+    if (lap.kind !== 'RAN') throw new Error(`the demonstration cannot be played: the job is ${lap.kind}`);
     if (!lap.more) return;
   }
 }

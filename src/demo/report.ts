@@ -24,8 +24,14 @@ export function renderReport(facts: ReplayFacts): string {
 }
 
 /** Why the replay does not hold; empty when it does. */
-export function faultsOf({ violations, sizes, assets }: Pick<ReplayFacts, 'violations' | 'sizes' | 'assets'>): string[] {
-  const open = sizes.filter(({ sum }) => !dec(sum).isZero()).map(({ marketId, sum }) => `Σ size of ${marketId} is ${sum}`);
+export function faultsOf({
+  violations,
+  sizes,
+  assets,
+}: Pick<ReplayFacts, 'violations' | 'sizes' | 'assets'>): string[] {
+  const open = sizes
+    .filter(({ sum }) => !dec(sum).isZero())
+    .map(({ marketId, sum }) => `Σ size of ${marketId} is ${sum}`);
   const moved = assets
     .filter(({ atOpening, now, badDebt }) => !dec(now).eq(dec(atOpening).plus(dec(badDebt))))
     .map(({ assetId }) => `the money in ${assetId} is not conserved`);
@@ -41,7 +47,10 @@ function introduction({ path, accounts }: ReplayFacts): string {
     return `${marketId.padEnd(8)} ${first.marks[marketId].toFixed()}, low ${lowest.toFixed()}, last ${last.marks[marketId].toFixed()}`;
   });
   const [from, to] = [first.at.slice(0, 16), last.at.slice(0, 16)];
-  return [`The crash of 2025-10-10, ${path.length} minutes from ${from}Z to ${to}Z, ${accounts} accounts`, ...prices].join('\n');
+  return [
+    `The crash of 2025-10-10, ${path.length} minutes from ${from}Z to ${to}Z, ${accounts} accounts`,
+    ...prices,
+  ].join('\n');
 }
 
 function callLine({ met, lapsedByDeadline, lapsedByLiquidation, open }: CallTotals): string {
@@ -73,10 +82,15 @@ const LINES: readonly (readonly [label: string, of: (market: MarketTotals) => st
 
 function marketTable(markets: readonly MarketTotals[]): string {
   const ordered = MARKET_IDS.flatMap((marketId) => markets.filter((market) => market.marketId === marketId));
-  const rows = [['', ...ordered.map((market) => market.marketId)], ...LINES.map(([label, of]) => [label, ...ordered.map(of)])];
+  const rows = [
+    ['', ...ordered.map((market) => market.marketId)],
+    ...LINES.map(([label, of]) => [label, ...ordered.map(of)]),
+  ];
   const widths = ['', ...ordered].map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const lines = rows.map((row) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  '),
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('  '),
   );
   const rule = widths.map((width) => '-'.repeat(width)).join('  ');
   return [lines[0], rule, ...lines.slice(1)].join('\n');
@@ -84,7 +98,9 @@ function marketTable(markets: readonly MarketTotals[]): string {
 
 function widestLines(event: WidestEvent): string {
   const { settlementAssetId } = MARKETS[event.marketId as keyof typeof MARKETS];
-  const part = event.isLastPartial ? `${event.lastClosed} of its ${event.lastSize} contracts` : `all of its ${event.lastSize} contracts`;
+  const part = event.isLastPartial
+    ? `${event.lastClosed} of its ${event.lastSize} contracts`
+    : `all of its ${event.lastSize} contracts`;
   return [
     `The widest ADL: ${event.accountId} in ${event.marketId} at ${event.at.slice(11, 16)}, ${event.size} contracts at ${event.price} (mark ${event.mark})`,
     `  deficit ${event.deficit} ${settlementAssetId}, of which the fund paid ${event.fundPaid}; ${event.counterparties} counterparties, the last one ${event.lastAccountId} with ${part}`,

@@ -37,7 +37,11 @@ function marketLines(marketId: DemoMarketId): BookLine[] {
       insuranceFundId: terms.fundId,
       liquidityProviderId: terms.liquidityProviderId,
       badDebtLimit: terms.badDebtLimit,
-      brackets: terms.brackets.map(([floor, maintenanceRate, initialRate]) => ({ floor, maintenanceRate, initialRate })),
+      brackets: terms.brackets.map(([floor, maintenanceRate, initialRate]) => ({
+        floor,
+        maintenanceRate,
+        initialRate,
+      })),
       ...MARKET_TERMS,
       ...CHANGE,
     },

@@ -103,15 +103,16 @@ function circumstances(
 /** Who stood before the last touched leg and was passed over, then every held account of that side. */
 function skipsOf(lap: Lap, legs: EventLegs, ranking: PublishedRanking): DeleverageEvent['skips'] {
   const lastTouched = Math.max(0, ...legs.legs.map((leg) => leg.rank ?? Number.POSITIVE_INFINITY));
-  const passedOver = legs.refusals.filter((refusal) => (refusal.rank ?? 0) < lastTouched);
+  // Its own rank counts: one refused at the price, wholly or beyond a part, may be the one that closes at mark.
+  const passedOver = legs.refusals.filter((refusal) => (refusal.rank ?? 0) <= lastTouched);
   const held = [];
-  for (const { account, held: isHeld } of lap.book.margins()) {
-    const size = lap.account(account.id).positions.get(ranking.ranking.marketId)?.size ?? ZERO;
-    if (!isHeld || size.isZero() || sideOf(size) !== ranking.ranking.side) continue;
-    if (legs.legs.some((leg) => leg.accountId === account.id)) continue;
-    const now = lap.valuationOrNull(account.id);
+  for (const accountId of lap.heldIds) {
+    const size = lap.account(accountId).positions.get(ranking.ranking.marketId)?.size ?? ZERO;
+    if (size.isZero() || sideOf(size) !== ranking.ranking.side) continue;
+    if (legs.legs.some((leg) => leg.accountId === accountId)) continue;
+    const now = lap.valuationOrNull(accountId);
     held.push({
-      accountId: account.id,
+      accountId,
       rank: null,
       reason: 'HELD' as const,
       size: size.abs(),

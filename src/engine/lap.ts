@@ -50,6 +50,8 @@ export class Lap {
   readonly outcome = emptyOutcome();
   readonly calls: ReadonlyMap<string, readonly CallFact[]>;
   readonly shown: ReadonlyMap<string, ShownLevel>;
+  /** Held at the start of the lap, by id. */
+  readonly heldIds: readonly string[];
   readonly #changed = new Map<string, Account>();
   readonly #valuations = new Map<string, AccountValuation>();
   readonly #depth = new Map<string, DepthLeft>();
@@ -60,6 +62,7 @@ export class Lap {
     this.book = book;
     this.calls = calls;
     this.shown = shown;
+    this.heldIds = [...book.margins()].filter((margin) => margin.held).map((margin) => margin.account.id);
   }
 
   get venue(): Book['state']['venue'] {

@@ -1,6 +1,6 @@
 import type { EventFacts } from '../db/explanation-facts.js';
 import type { LiquidationRow } from '../db/read-liquidations.js';
-import { amount, count, isNegative, sideWord, time, withoutSign } from './wording.js';
+import { amount, contracts, count, isNegative, sideWord, time, withoutSign } from './wording.js';
 
 /** The sentences that an event and each of its legs share. Every number in them is a stored one. */
 export function eventSentences(facts: EventFacts): string[] {
@@ -8,7 +8,7 @@ export function eventSentences(facts: EventFacts): string[] {
 }
 
 function whoAndWhen({ event, market }: EventFacts): string {
-  const position = `${withoutSign(event.sizeBefore)} contracts ${sideWord(event.sizeBefore)}`;
+  const position = `${contracts(event.sizeBefore)} ${sideWord(event.sizeBefore)}`;
   const equity = `${amount(event.equityBefore)} ${market.settlementAssetId}`;
   return (
     `ADL event ${event.id} in ${event.marketId}, ${time(event.at)}: the position of ${event.accountId} (${position}) had to be closed, ` +
@@ -35,15 +35,15 @@ const STOPPED_BY: Readonly<Record<LiquidationRow['stoppedBy'], string>> = {
 function triedSentence({ event, market, liquidation, fills }: EventFacts): string {
   if (liquidation === null) return 'Tried before: no liquidation in this lap.';
   const book = isNegative(liquidation.sizeBefore) ? 'ask' : 'bid';
-  const depth = event.depthSize === null ? '' : `, ${amount(event.depthSize)} contracts of depth`;
+  const depth = event.depthSize === null ? '' : `, ${contracts(event.depthSize)} of depth`;
   const seen =
     event.bestPrice === null
       ? 'no recorded depth to sell into or buy from'
       : `a best ${book} of ${amount(event.bestPrice)}${depth}`;
   const fund = isNegative(liquidation.fundDelta) ? 'paid' : 'earned';
   return (
-    `Tried before: a ${liquidation.kind === 'FULL' ? 'full' : 'partial'} liquidation (${liquidation.reason}) of ${amount(liquidation.target)} ` +
-    `contracts saw ${seen}; it closed ${amount(liquidation.closed)} in ${count(fills.length, 'fill')} for ${amount(liquidation.closeValue)} ` +
+    `Tried before: a ${liquidation.kind === 'FULL' ? 'full' : 'partial'} liquidation (${liquidation.reason}) of ${contracts(liquidation.target)} ` +
+    `saw ${seen}; it closed ${amount(liquidation.closed)} in ${count(fills.length, 'fill')} for ${amount(liquidation.closeValue)} ` +
     `${market.settlementAssetId}, of which the fund ${fund} ${withoutSign(liquidation.fundDelta)}; ${STOPPED_BY[liquidation.stoppedBy]}.`
   );
 }
@@ -52,11 +52,11 @@ function priceSentence({ event, market }: EventFacts): string {
   const whole = `${amount(event.priceValue)} ${market.settlementAssetId} for the whole position`;
   if (event.priceBasis === 'MARK') return `Price, basis MARK: the mark ${amount(event.markPrice)}, ${whole}.`;
   const worth = `(bankruptcy value ${amount(event.bankruptcyValue)} − fund's ${amount(event.fundPaid)})`;
-  const contracts = `(${amount(event.sizeBefore)} contracts × ${amount(market.contractSize)})`;
-  const formula = market.payoff === 'LINEAR' ? `${worth} ÷ ${contracts}` : `−${contracts} ÷ ${worth}`;
+  const held = `(${amount(event.sizeBefore)} contracts × ${amount(market.contractSize)})`;
+  const formula = market.payoff === 'LINEAR' ? `${worth} ÷ ${held}` : `−${held} ÷ ${worth}`;
   const price = event.price === null ? 'no positive price' : amount(event.price);
   const result = event.clamped
-    ? `which lay too far from the mark ${amount(event.markPrice)} and was moved to ${price}`
-    : `= ${price}`;
-  return `Price, basis BANKRUPTCY: ${formula} ${event.clamped ? `, ${result}` : result}, ${whole}.`.replace(' ,', ',');
+    ? `, too far from the mark ${amount(event.markPrice)} and therefore moved to ${price}`
+    : ` = ${price}`;
+  return `Price, basis BANKRUPTCY: ${formula}${result}, ${whole}.`;
 }

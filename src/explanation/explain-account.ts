@@ -2,7 +2,7 @@ import type { AccountFacts, CoverFact, TransitionFact } from '../db/explanation-
 import type { MarginCallRow } from '../db/read-accounts.js';
 import type { LiquidationRow } from '../db/read-liquidations.js';
 import { legLine } from './explain-leg.js';
-import { amount, isNegative, sideWord, time, withoutSign } from './wording.js';
+import { amount, contracts, isNegative, sideWord, time, withoutSign } from './wording.js';
 
 /** Where an account stands and what the waterfall has done to it lately, every number a stored one. */
 export function explainAccount(facts: AccountFacts): string {
@@ -40,7 +40,7 @@ function whoLine({ account, balance, positions }: AccountFacts): string {
 function positionLines({ positions, account }: AccountFacts): string[] {
   return positions.map(
     ({ marketId, size, cost }) =>
-      `Position: ${withoutSign(size)} contracts ${sideWord(size)} in ${marketId}, cost ${amount(cost)} ${account.marginAssetId}.`,
+      `Position: ${contracts(size)} ${sideWord(size)} in ${marketId}, cost ${amount(cost)} ${account.marginAssetId}.`,
   );
 }
 
@@ -64,7 +64,7 @@ function callLine(call: MarginCallRow, asset: string): string {
 function liquidationLine(row: LiquidationRow, asset: string): string {
   const fund = isNegative(row.fundDelta) ? 'paid' : 'earned';
   return (
-    `Liquidation (${row.reason}, ${row.kind}), ${time(row.at)}: in ${row.marketId} ${amount(row.closed)} of ${withoutSign(row.sizeBefore)} contracts ` +
+    `Liquidation (${row.reason}, ${row.kind}), ${time(row.at)}: in ${row.marketId} ${amount(row.closed)} of ${contracts(row.sizeBefore)} ` +
     `${sideWord(row.sizeBefore)}, target ${amount(row.target)}, for ${amount(row.closeValue)} ${asset} at a mark of ${amount(row.markPrice)}; the fund ${fund} ` +
     `${withoutSign(row.fundDelta)}; stopped by ${row.stoppedBy}; equity from ${amount(row.equityBefore)} to ${amount(row.equityAfter)}.`
   );

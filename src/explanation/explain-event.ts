@@ -2,7 +2,7 @@ import type { EventFacts } from '../db/explanation-facts.js';
 import type { DeleverageSkipRow } from '../db/read-deleverage.js';
 import { eventSentences } from './event-sentences.js';
 import { legLine } from './explain-leg.js';
-import { amount, count } from './wording.js';
+import { amount, contracts, count } from './wording.js';
 
 /** What happened and why, every number a stored one. Pure: the same rows give the same sentences. */
 export function explainEvent(facts: EventFacts): string {
@@ -19,7 +19,7 @@ export function explainEvent(facts: EventFacts): string {
 
 function outcomeSentence({ event, market, policy, totals }: EventFacts): string {
   return (
-    `Outcome, policy version ${event.policyVersion} (${policy.score}, ${policy.allocation}): ${amount(event.sizeDeleveraged)} contracts at the price ` +
+    `Outcome, policy version ${event.policyVersion} (${policy.score}, ${policy.allocation}): ${contracts(event.sizeDeleveraged)} at the price ` +
     `and ${amount(event.sizeClosedAtMark)} at the mark, in ${count(totals.legCount, 'leg')} that conceded ${amount(totals.concession)} ` +
     `${market.settlementAssetId} in all; the bankrupt realized ${amount(event.realizedPnl)}.`
   );
@@ -35,5 +35,5 @@ function skipLine({ accountId, rank, reason, size, equity, maintenance }: Deleve
   const place = rank === null ? 'no rank' : `rank ${rank}`;
   const margin =
     equity === null || maintenance === null ? '' : `, equity ${amount(equity)}, maintenance ${amount(maintenance)}`;
-  return `Passed over: ${accountId} (${place}, ${amount(size)} contracts${margin}): ${reason}, ${REASONS[reason]}.`;
+  return `Passed over: ${accountId} (${place}, ${contracts(size)}${margin}): ${reason}, ${REASONS[reason]}.`;
 }

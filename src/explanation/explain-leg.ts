@@ -1,7 +1,7 @@
 import type { EventFacts } from '../db/explanation-facts.js';
 import type { DeleverageLegRow } from '../db/read-deleverage.js';
 import { eventSentences } from './event-sentences.js';
-import { amount, isNegative, sideWord, time, withoutSign } from './wording.js';
+import { amount, contracts, isNegative, sideWord, time, withoutSign } from './wording.js';
 
 /** Why this account, why this much and why at this price. Pure: the same rows give the same sentences. */
 export function explainLeg(facts: EventFacts, leg: DeleverageLegRow): string {
@@ -13,7 +13,7 @@ export function legLine(facts: EventFacts, leg: DeleverageLegRow): string {
   const rank = leg.rank === null ? 'no rank' : `rank ${leg.rank}`;
   const stage = leg.stage === 'DELEVERAGE' ? 'at the price' : 'at the mark';
   return (
-    `${leg.ordinal}. ${leg.accountId} (${rank}): ${amount(leg.sizeClosed)} of ${withoutSign(leg.sizeBefore)} contracts ` +
+    `${leg.ordinal}. ${leg.accountId} (${rank}): ${amount(leg.sizeClosed)} of ${contracts(leg.sizeBefore)} ` +
     `${stage} ${priceOf(leg)}, concession ${amount(leg.concession)} ${facts.market.settlementAssetId}`
   );
 }
@@ -23,7 +23,7 @@ function rankSentence({ event }: EventFacts, leg: DeleverageLegRow): string {
     return `Rank: ${leg.accountId} was no candidate of the queue; it was taken as the last resort, at the mark, where nobody concedes.`;
   }
   const place = `Rank: ${leg.accountId} was ${leg.rank} of ${leg.queueLength} ${event.side === 'LONG' ? 'longs' : 'shorts'}`;
-  return `${place}, with ${amount(leg.sizeAhead)} contracts ahead; ${scoreClause(leg)}.`;
+  return `${place}, with ${contracts(leg.sizeAhead)} ahead; ${scoreClause(leg)}.`;
 }
 
 function scoreClause({ scoreName, scoreValue, profitRatio, leverage }: DeleverageLegRow): string {
@@ -48,11 +48,11 @@ function closeSentence({ market }: EventFacts, leg: DeleverageLegRow): string {
   const equity =
     leg.equityBefore === null || leg.equityAfter === null
       ? 'its equity was not known'
-      : `its equity went from ${amount(leg.equityBefore)} to ${amount(leg.equityAfter)}`;
+      : `equity from ${amount(leg.equityBefore)} to ${amount(leg.equityAfter)}`;
   return (
-    `Closed: ${amount(leg.sizeClosed)} of its ${withoutSign(leg.sizeBefore)} contracts ${sideWord(leg.sizeBefore)}, ${why} ${priceOf(leg)}, ` +
+    `Closed: ${amount(leg.sizeClosed)} of its ${contracts(leg.sizeBefore)} ${sideWord(leg.sizeBefore)}, ${why} ${priceOf(leg)}, ` +
     `worth ${amount(leg.value)} ${asset} against ${amount(leg.markValue)} at the mark: ${concessionClause(leg, asset)}; ` +
-    `realized PnL ${amount(leg.realizedPnl)}, ${withoutSign(leg.sizeAfter)} contracts left; ${equity}.`
+    `realized PnL ${amount(leg.realizedPnl)}, ${contracts(leg.sizeAfter)} left; ${equity}.`
   );
 }
 

@@ -24,6 +24,12 @@ export function sideWord(size: string): 'long' | 'short' {
   return isNegative(size) ? 'short' : 'long';
 }
 
+/** `3.5 contracts`, `1 contract`; without sign. */
+export function contracts(stored: string): string {
+  const size = withoutSign(stored);
+  return `${size} ${size === '1' ? 'contract' : 'contracts'}`;
+}
+
 export function count(n: number, one: string, many = `${one}s`): string {
   return `${n} ${n === 1 ? one : many}`;
 }

@@ -39,7 +39,7 @@ describe('history', () => {
 
   it.each(HISTORY)('%s is only added to', async (table) => {
     const [column] = await db.sql<{ name: string }[]>`
-      select attname as name from pg_attribute where attrelid = ${table}::regclass and attnum = 1`;
+      select attname as name from pg_attribute where attrelid = ${table}::regclass and attnum > 0 and attidentity = '' limit 1`;
     const name = column?.name ?? '';
     const sentence = (verb: string): string =>
       `${table} is history: rows are added, never changed or removed (${verb} refused).`;

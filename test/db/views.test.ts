@@ -32,11 +32,11 @@ beforeAll(async () => {
 afterAll(() => db.drop());
 
 /** What the database says at the end of the story. */
-async function rowsOf(query: string): Promise<object[]> {
+async function rowsOf(query: string): Promise<Record<string, unknown>[]> {
   return db.sql.begin(async (tx) => {
     await tx`select set_config('backstop.now', ${CRASH_END}, true)`;
-    return [...(await tx.unsafe(query))];
-  }) as Promise<object[]>;
+    return [...(await tx.unsafe<Record<string, unknown>[]>(query))];
+  });
 }
 
 it('after the crash every invariant holds', async () => {

@@ -260,6 +260,9 @@ function checkMatch({ id, input, expected }: Vector<MatchInput, MatchExpected>):
   expect(cap.eq(quantity)).toBe(true);
   expect(legIsLawful(world.value(counterparty), world.value(after))).toBe(true);
   expectNumber(id, leg, expected.quoteDeltaLiquidated);
+  const price = bankruptcyPrice(world.market, size, worth) ?? ZERO;
+  const slack = (DEVIATIONS[id]?.bound ?? ZERO).div(quantity);
+  expect(price.minus(dec(expected.tradePrice)).abs().lte(slack)).toBe(true);
   if (DEVIATIONS[id] !== undefined) return;
   expect(subaccountOf(left)).toEqual(expected.liquidated);
   expect(subaccountOf(after)).toEqual(expected.offsetting);

@@ -46,7 +46,7 @@ describe('a cross account with two markets', () => {
       lap
       liquidations   # 60 against 95.5: all of Y is closed, and then 57.5 are enough for X
         | market | kind | bankruptcy value       | closed | value | fund | equity after | maintenance after |
-        | Y      | FULL | 968.586387434554973822 | 10     | 1000  | 2.5  | 57.5         | 45.5              |
+        | Y      | FULL | 968.586387434554973821 | 10     | 1000  | 2.5  | 57.5         | 45.5              |
       accounts
         | account | balance | positions | status  |
         | A       | 147.5   | 10 X      | WARNING |
@@ -122,7 +122,7 @@ describe('a stale market beside a live one', () => {
   it('holds who depends on it, and nobody else', () =>
     play(`
       ${given('0')}
-      trader A USDT 50                # half of its margin is in X, which goes stale
+      trader A USDT 70                # half of its margin is in X, which goes stale
       trader B USDT 1000
       trader H USDT 1000              # a counterparty that is held too
       trader L USDT 30
@@ -136,14 +136,14 @@ describe('a stale market beside a live one', () => {
       lap
       accounts
         | account | equity | maintenance | status       |
-        | A       | 5      | 47.75       | HEALTHY held |
+        | A       | 25     | 47.75       | WARNING held |
         | H       | 1045   | 47.75       | HEALTHY held |
         | L       | 0      | 0           | HEALTHY      |
       transitions
         | account | from     | to       | held | equity | maintenance |
-        | A       | HEALTHY  | HEALTHY  | yes  | 5      | 47.75       |
-        | H       | HEALTHY  | HEALTHY  | yes  | 1045   | 47.75       |
-        | L       | HEALTHY  | BANKRUPT | no   | -15    | 22.75       |
+        | A       | WARNING  | WARNING  | yes  | 25     | 47.75       |
+        | H       | HEALTHY  | HEALTHY        | yes  | 1045   | 47.75       |
+        | L       | MARGIN_CALL | BANKRUPT | no   | -15    | 22.75       |
         | L       | BANKRUPT | HEALTHY  | no   | 0      | 0           |
       legs
         | account | closed |
@@ -154,9 +154,9 @@ describe('a stale market beside a live one', () => {
       price X 100
       lap            # fresh again: now A is seen as what it is
       transitions
-        | account | from         | to           | held |
-        | A       | HEALTHY      | LIQUIDATABLE | no   |
-        | H       | HEALTHY      | HEALTHY      | no   |
+        | account | from    | to           | held |
+        | A       | WARNING | LIQUIDATABLE | no   |
+        | H       | HEALTHY | HEALTHY      | no   |
     `));
 
   it('counts little while it is little, and is closed once it is live again', () =>

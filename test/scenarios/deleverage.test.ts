@@ -118,8 +118,8 @@ describe('deleveraging', () => {
         | B       | 3    | 10     | 98    | 70         |
       skips
         | account | rank | reason                     | size | equity |
-        | C       | 1    | NON_OVERLAPPING_BANKRUPTCY | 4    | 24     |
-        | E       | 2    | WOULD_BREACH_MARGIN        | 4    | 100    |
+        | E       | 1    | WOULD_BREACH_MARGIN        | 4    | 100    |
+        | C       | 2    | NON_OVERLAPPING_BANKRUPTCY | 4    | 24     |
       accounts
         | account | balance | positions     |
         | A       | 0       | -             |
@@ -142,6 +142,9 @@ describe('deleveraging', () => {
       legs
         | stage         | account | rank | closed | price | concession | equity before | equity after |
         | CLOSE_AT_MARK | B       | 1    | 10     | 91    | 0          | 60            | 60           |
+      skips
+        | account | rank | reason                     | size | equity |
+        | B       | 1    | NON_OVERLAPPING_BANKRUPTCY | 10   | 60     |
       covers
         | account | market | fund | shortfall | may pay | paid | bad debt |
         | A       | X      | F    | 65        | 0       | 0    | 65       |
@@ -160,7 +163,7 @@ describe('deleveraging', () => {
       lap
       accounts
         | account | equity | maintenance | status |
-        | D       | 4      | 4.55        | - held |
+        | D       | 4      | 4.55        | HEALTHY held |
       liquidations
       resume X
       wait 1s

@@ -29,7 +29,7 @@ describe('a liquidation', () => {
       accounts
         | account | balance  | equity   | maintenance | positions | status  |
         | A       | 80.57125 | 38.57125 | 27.9        | 6 X       | WARNING |
-        | LP      | 0        | -        | -           | -         | -       |
+        | LP      | 28.5     | 70.5     | 27.9        | -6 X      | -       |
       transitions
         | account | from         | to           |
         | A       | HEALTHY      | LIQUIDATABLE |

@@ -1,224 +1,296 @@
 import fc from 'fast-check';
-import type { Tx } from '../../src/db/connect.js';
+import type { BookLine } from '../../src/ingest/book-line.js';
+import { value, type Contract } from '../../src/risk/contract.js';
+import { dec, type Decimal } from '../../src/risk/decimal.js';
+import { fill, FLAT, type Holding } from '../../src/risk/position.js';
 
-/** A venue and its book as plain text, for the database; not necessarily one that trades could have led to. */
-export interface RandomBook {
-  readonly venue: { readonly warning: string; readonly call: string; readonly staleShare: string };
-  readonly markets: readonly RandomMarket[];
-  readonly accounts: readonly RandomAccount[];
+/** What a random book is made from. Every amount is text from the start: arithmetic in a generator hides rounding. */
+export interface BookPlan {
+  readonly markets: readonly MarketPlan[];
+  readonly accounts: readonly AccountPlan[];
+  /** Lots change hands between two accounts, so that the sizes of a market always sum to zero. */
+  readonly trades: readonly TradePlan[];
+  readonly funds: readonly FundPlan[];
+  readonly venue: { readonly accountsPerLap: number; readonly onCallLapse: 'REDUCE_ONLY' | 'LIQUIDATE' };
+  readonly laps: readonly LapPlan[];
 }
 
-export interface RandomMarket {
-  readonly id: string;
-  readonly payoff: 'LINEAR' | 'INVERSE';
-  readonly assetId: string;
-  readonly contractSize: string;
-  readonly priceTick: string;
-  readonly sizeStep: string;
-  readonly status: 'ACTIVE' | 'HALTED';
-  /** Null: never received. */
-  readonly price: string | null;
-  readonly isStale: boolean;
-  readonly brackets: readonly (readonly [floor: string, maintenance: string, initial: string])[];
+export interface MarketPlan {
+  readonly shape: number;
+  readonly brackets: number;
   readonly score: 'LEVERAGED_RETURN' | 'ACCOUNT_RETURN';
+  readonly allocation: 'QUEUE' | 'PRO_RATA';
+  readonly priceBasis: 'BANKRUPTCY' | 'MARK';
+  readonly maxDeviation: string;
+  readonly maxFeeRate: string;
+  readonly badDebtLimit: string;
 }
 
-export interface RandomAccount {
-  readonly id: string;
-  readonly assetId: string;
-  readonly kind: 'TRADER' | 'LIQUIDITY_PROVIDER';
+export interface AccountPlan {
+  readonly mode: 'CROSS' | 'ISOLATED';
+  /** Picks the margin asset, by the asset of that market. */
+  readonly home: number;
   readonly balance: string;
-  /** By market id; size as a signed number of steps. */
-  readonly positions: readonly (readonly [marketId: string, steps: string, cost: string])[];
 }
 
-/** The instant of every random book; a stale price is one grain of time too old for it. */
-export const BOOK_INSTANT = '2025-10-10T21:20:00.000000Z';
-const FRESH_AT = '2025-10-10T21:19:30.000000Z';
-const STALE_AT = '2025-10-10T21:19:29.999999Z';
-
-const digits = (most: number): fc.Arbitrary<string> =>
-  fc.array(fc.constantFrom(...'0123456789'), { minLength: 1, maxLength: most }).map((list) => list.join(''));
-
-/** An amount with up to `whole` digits and all 18 decimals, signed or not; 0 and the smallest one are frequent. */
-function amount(whole: number, signed: boolean): fc.Arbitrary<string> {
-  const any = fc.tuple(digits(whole), digits(18)).map(([before, after]) => `${before}.${after}`);
-  const plain = fc.oneof(
-    { weight: 6, arbitrary: any },
-    { weight: 2, arbitrary: fc.constantFrom('1', '10', '100', '0.5', '33.333333333333333333') },
-    { weight: 1, arbitrary: fc.constantFrom('0', '0.000000000000000001') },
-  );
-  return signed ? fc.tuple(fc.constantFrom('', '-'), plain).map((parts) => parts.join('')) : plain;
+export interface TradePlan {
+  readonly market: number;
+  readonly buyer: number;
+  readonly seller: number;
+  readonly lots: string;
+  readonly price: PricePlan;
 }
 
-const isPositive = (text: string): boolean => /[1-9]/.test(text);
+/** Hundredths of a hundredth of the market's usual price, and digits that go on behind them. */
+export interface PricePlan {
+  readonly level: number;
+  readonly digits: string;
+}
 
-const brackets: RandomMarket['brackets'][] = [
-  [['0', '0.004', '0.01']],
-  [['0', '0', '0']],
-  [
-    ['0', '0', '0'],
-    ['10', '0.02', '0.04'],
-  ],
-  [
-    ['0', '0.005', '0.01'],
-    ['1000', '0.01', '0.02'],
-    ['50000.000000000000000001', '0.333333333333333333', '0.5'],
-  ],
-  [
-    ['0', '0.000000000000000001', '0.000000000000000007'],
-    ['3', '0.142857142857142857', '0.999999999999999999'],
-  ],
+export interface FundPlan {
+  readonly balance: string;
+  readonly perEventCap: string | null;
+  readonly windowAllowance: string | null;
+}
+
+export interface LapPlan {
+  readonly prices: readonly PricePlan[];
+  /** One bit a market: no price of this lap comes for it. */
+  readonly silent: number;
+  readonly depths: readonly DepthPlan[];
+}
+
+export interface DepthPlan {
+  readonly bids: readonly (readonly [gap: number, lots: string])[];
+  readonly asks: readonly (readonly [gap: number, lots: string])[];
+}
+
+interface Shape extends Omit<Contract, 'id'> {
+  /** Decimals of its prices, and digits that stand before a price's own. */
+  readonly places: number;
+  readonly pattern: (level: string, digits: string) => string;
+}
+
+/** A lot is worth about 100 in each of them, so that one range of balances fits all. */
+const SHAPES: readonly Shape[] = [
+  shape('LINEAR', 'U', '1', '1', 2, (level) => `${level.slice(0, -2)}.${level.slice(-2)}`),
+  shape('LINEAR', 'U', '0.01', '0.1', 4, (level, digits) => `${level}0.${digits.slice(0, 4)}`),
+  shape('LINEAR', 'U', '10', '10', 7, (level, digits) => `${below1(level)}${digits.slice(0, 3)}`),
+  shape('INVERSE', 'B', '100', '1', 18, (level, digits) => `${below1(level)}${digits}`),
+  shape('INVERSE', 'B', '7', '2', 18, (level, digits) => `${below1(level).replace('.', '.1')}${digits}`),
 ];
 
-/** Contract size, tick and step; the decimals of a LINEAR one come to 18. */
-const LINEAR_TERMS = [
-  ['1', '0.01', '1'],
-  ['0.001', '0.000000000001', '0.001'],
-  ['0.000000000000000001', '1', '1'],
-  ['1', '0.000000000000000001', '3'],
-] as const;
-const INVERSE_TERMS = [
-  ['1', '0.01', '1'],
-  ['100', '0.5', '3'],
-  ['0.333333333333333333', '0.000000000000000001', '0.7'],
-] as const;
+function shape(
+  payoff: Contract['payoff'],
+  settlementAssetId: string,
+  contractSize: string,
+  sizeStep: string,
+  places: number,
+  pattern: Shape['pattern'],
+): Shape {
+  const priceTick = dec(`0.${'1'.padStart(places, '0')}`);
+  const amounts = { contractSize: dec(contractSize), sizeStep: dec(sizeStep), priceTick };
+  return { payoff, settlementAssetId, ...amounts, places, pattern };
+}
 
-function market(id: string, assetId: string, payoff: RandomMarket['payoff']): fc.Arbitrary<RandomMarket> {
-  const terms = payoff === 'LINEAR' ? LINEAR_TERMS : INVERSE_TERMS;
-  return fc.constantFrom(...terms).chain(([contractSize, priceTick, sizeStep]) => {
-    const places = priceTick.split('.')[1]?.length ?? 0;
-    const onTick = fc
-      .tuple(digits(6), digits(18))
-      .map(([before, after]) => (places === 0 ? before : `${before}.${after.slice(0, places)}`));
-    const price = (payoff === 'LINEAR' ? onTick : amount(5, false)).filter(isPositive);
-    return fc.record({
-      id: fc.constant(id),
-      payoff: fc.constant(payoff),
-      assetId: fc.constant(assetId),
-      contractSize: fc.constant(contractSize),
-      priceTick: fc.constant(priceTick),
-      sizeStep: fc.constant(sizeStep),
-      status: fc.oneof(
-        { weight: 9, arbitrary: fc.constant('ACTIVE' as const) },
-        { weight: 1, arbitrary: fc.constant('HALTED' as const) },
-      ),
-      price: fc.oneof({ weight: 12, arbitrary: price }, { weight: 1, arbitrary: fc.constant(null) }),
-      isStale: fc.oneof({ weight: 5, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
-      brackets: fc.constantFrom(...brackets),
-      score: fc.constantFrom('LEVERAGED_RETURN' as const, 'ACCOUNT_RETURN' as const),
-    });
+/** 9876 as 0.9876, 10234 as 1.0234. */
+function below1(level: string): string {
+  const text = level.padStart(5, '0');
+  return `${text.slice(0, 1)}.${text.slice(1)}`;
+}
+
+const BRACKETS = [
+  ['0:0.05:0.1'],
+  ['0:0.01:0.02', '500:0.025:0.05', '1500:0.05:0.1'],
+  ['0:0.004:0.008', '300.000000000000000001:0.1:0.2'],
+];
+
+/** Ids whose byte order is not the order of a dictionary, nor that in which they were made. */
+const ACCOUNT_IDS = ['b', 'B', 'a1', 'A10', 'A2', 'z', 'Z-9', 'c:1', 'c.1', 'c_1', 'd', 'D', '0', '9', 'm', 'M'];
+
+export function priceText(market: number, plan: BookPlan, price: PricePlan): string {
+  return shapeOf(plan, market).pattern(String(price.level), price.digits);
+}
+
+export function shapeOf(plan: BookPlan, market: number): Shape {
+  const found = SHAPES[(plan.markets[market]?.shape ?? 0) % SHAPES.length];
+  if (found === undefined) throw new Error('no shape');
+  return found;
+}
+
+export const marketIdOf = (market: number): string => `M${market}`;
+export const fundIdOf = (plan: BookPlan, market: number): string => `fund-${shapeOf(plan, market).settlementAssetId}`;
+export const providerIdOf = (plan: BookPlan, market: number): string => `lp-${shapeOf(plan, market).settlementAssetId}`;
+export const accountIdOf = (account: number): string => ACCOUNT_IDS[account] ?? `x${account}`;
+const assetOf = (plan: BookPlan, account: AccountPlan): string =>
+  shapeOf(plan, account.home % plan.markets.length).settlementAssetId;
+
+export const CHANGE = { changedBy: 'test', reason: 'random book' };
+export const OPENING = '2025-10-10T21:00:00.000000Z';
+
+/** The book as it opens: no price yet, no depth. */
+export function openingLines(plan: BookPlan): BookLine[] {
+  const lines: BookLine[] = [{ type: 'trader', id: 'venue' }];
+  for (const [index, asset] of ['U', 'B'].entries()) {
+    const fund = plan.funds[index];
+    if (fund === undefined) throw new Error('a fund for each asset');
+    const { perEventCap, windowAllowance } = fund;
+    lines.push({ type: 'asset', id: asset });
+    lines.push({ type: 'fund', id: `fund-${asset}`, assetId: asset, name: asset, perEventCap, windowAllowance });
+    const provider = { id: `lp-${asset}`, traderId: 'venue', kind: 'LIQUIDITY_PROVIDER', marginAssetId: asset } as const;
+    lines.push({ type: 'account', ...provider });
+  }
+  lines.push({ type: 'venueParameters', ...plan.venue, callDeadlineMs: 1500, ...CHANGE });
+  for (const [index, market] of plan.markets.entries()) lines.push(marketLine(plan, index, market));
+  for (const [index, account] of plan.accounts.entries()) {
+    const id = accountIdOf(index);
+    lines.push({ type: 'trader', id });
+    lines.push({ type: 'account', id, traderId: id, mode: account.mode, marginAssetId: assetOf(plan, account) });
+  }
+  for (const [index, fund] of plan.funds.entries()) {
+    if (fund.balance !== '0') lines.push({ type: 'balance', accountId: index === 0 ? 'fund-U' : 'fund-B', amount: fund.balance });
+  }
+  for (const [index, account] of plan.accounts.entries()) {
+    if (account.balance !== '0') lines.push({ type: 'balance', accountId: accountIdOf(index), amount: account.balance });
+  }
+  for (const [key, { size, cost }] of openHoldings(plan)) {
+    const [accountId = '', marketId = ''] = key.split(' ');
+    lines.push({ type: 'position', accountId, marketId, size: size.toFixed(), cost: cost.toFixed() });
+  }
+  return lines;
+}
+
+function marketLine(plan: BookPlan, index: number, market: MarketPlan): BookLine {
+  const { payoff, settlementAssetId, contractSize, priceTick, sizeStep } = shapeOf(plan, index);
+  const { score, allocation, priceBasis, maxDeviation, maxFeeRate, badDebtLimit } = market;
+  const brackets = (BRACKETS[market.brackets % BRACKETS.length] ?? [])
+    .map((bracket) => bracket.split(':'))
+    .map(([floor = '', maintenanceRate = '', initialRate = '']) => ({ floor, maintenanceRate, initialRate }));
+  const texts = { contractSize: contractSize.toFixed(), priceTick: priceTick.toFixed(), sizeStep: sizeStep.toFixed() };
+  return {
+    ...{ type: 'market', id: marketIdOf(index), payoff, settlementAssetId, ...texts, brackets, ...CHANGE },
+    ...{ insuranceFundId: fundIdOf(plan, index), liquidityProviderId: providerIdOf(plan, index) },
+    ...{ maxDeviation, maxFeeRate, badDebtLimit, priceBand: '0.9', staleAfterMs: 1500 },
+    policy: { score, allocation, priceBasis },
+  };
+}
+
+/** Positions after all trades, by `account market`; trades that an account may not make are left out. */
+export function openHoldings(plan: BookPlan): Map<string, Holding> {
+  const holdings = new Map<string, Holding>();
+  const marketOf = new Map<string, string>();
+  for (const trade of plan.trades) {
+    const market = trade.market % plan.markets.length;
+    const contract = { ...shapeOf(plan, market), id: marketIdOf(market) };
+    const buyer = partyOf(plan, market, trade.buyer);
+    const seller = partyOf(plan, market, trade.seller);
+    const barred = [buyer, seller].some(({ id, mode }) => mode === 'ISOLATED' && (marketOf.get(id) ?? contract.id) !== contract.id);
+    if (buyer.id === seller.id || barred) continue;
+    const size = dec(trade.lots).times(contract.sizeStep);
+    const worth = value(contract, size, dec(priceText(market, plan, trade.price)));
+    book(holdings, `${buyer.id} ${contract.id}`, size, worth);
+    book(holdings, `${seller.id} ${contract.id}`, size.neg(), worth.neg());
+    for (const { id } of [buyer, seller]) marketOf.set(id, contract.id);
+  }
+  return holdings;
+}
+
+/** An account of the market's asset; the liquidity provider where the plan points to another. */
+function partyOf(plan: BookPlan, market: number, index: number): { readonly id: string; readonly mode: string } {
+  const account = plan.accounts[index % (plan.accounts.length + 1)];
+  const asset = shapeOf(plan, market).settlementAssetId;
+  if (account === undefined || assetOf(plan, account) !== asset) return { id: `lp-${asset}`, mode: 'CROSS' };
+  return { id: accountIdOf(index % (plan.accounts.length + 1)), mode: account.mode };
+}
+
+function book(holdings: Map<string, Holding>, key: string, size: Decimal, worth: Decimal): void {
+  const { holding } = fill(holdings.get(key) ?? FLAT, size, worth);
+  if (holding.size.isZero()) holdings.delete(key);
+  else holdings.set(key, holding);
+}
+
+/** Depth as text pairs around a price: gaps are counted in hundredths of a percent of it, best first. */
+export function depthText(
+  plan: BookPlan,
+  market: number,
+  price: PricePlan,
+  side: 'bids' | 'asks',
+  levels: DepthPlan['bids'],
+): [price: string, size: string][] {
+  const { sizeStep } = shapeOf(plan, market);
+  let level = price.level;
+  return levels.map(([gap, lots], index) => {
+    level += (side === 'bids' ? -1 : 1) * (index === 0 && side === 'bids' ? gap - 1 : gap);
+    const text = priceText(market, plan, { level, digits: price.digits });
+    return [text, dec(lots).times(sizeStep).toFixed()];
   });
 }
 
-const steps = fc.oneof(
-  { weight: 3, arbitrary: fc.constantFrom('1', '-1', '2', '-7') },
-  {
-    weight: 2,
-    arbitrary: fc.tuple(fc.constantFrom('', '-'), digits(6).filter(isPositive)).map((parts) => parts.join('')),
-  },
+const digits = fc.stringMatching(/^[0-9]{14}$/);
+const pricePlan = (from: number, to: number): fc.Arbitrary<PricePlan> =>
+  fc.record({ level: fc.integer({ min: from, max: to }), digits });
+
+/** Few of them, so that ties are common, and many with all 18 decimals. */
+const balance = fc.oneof(
+  fc.constantFrom('0', '20', '50', '100', '100', '300', '1000', '0.000000000000000001', '-5'),
+  fc.tuple(fc.integer({ min: 0, max: 250 }), fc.stringMatching(/^[0-9]{18}$/)).map(([whole, part]) => `${whole}.${part}`),
 );
 
-function account(id: string, markets: readonly RandomMarket[]): fc.Arbitrary<RandomAccount> {
-  return fc.constantFrom('BTC', 'USDT').chain((assetId) => {
-    const own = markets.filter((m) => m.assetId === assetId).map((m) => m.id);
-    const positions = fc
-      .subarray(own)
-      .chain((ids) => fc.tuple(...ids.map((marketId) => fc.tuple(fc.constant(marketId), steps, amount(5, true)))));
-    return fc.record({
-      id: fc.constant(id),
-      assetId: fc.constant(assetId),
-      kind: fc.oneof(
-        { weight: 9, arbitrary: fc.constant('TRADER' as const) },
-        { weight: 1, arbitrary: fc.constant('LIQUIDITY_PROVIDER' as const) },
-      ),
-      balance: amount(6, true),
-      positions,
-    });
-  });
-}
+const marketPlan: fc.Arbitrary<MarketPlan> = fc.record({
+  shape: fc.nat(SHAPES.length - 1),
+  brackets: fc.nat(BRACKETS.length - 1),
+  score: fc.constantFrom('LEVERAGED_RETURN', 'LEVERAGED_RETURN', 'ACCOUNT_RETURN'),
+  allocation: fc.constantFrom('QUEUE', 'QUEUE', 'PRO_RATA'),
+  priceBasis: fc.constantFrom('BANKRUPTCY', 'BANKRUPTCY', 'BANKRUPTCY', 'MARK'),
+  maxDeviation: fc.constantFrom('0.1', '0.03', '0.5'),
+  maxFeeRate: fc.constantFrom('0.0025', '0.003999999999999999', '0'),
+  badDebtLimit: fc.constantFrom('1000000', '1000000', '0'),
+});
 
-/** Ids whose order by bytes is not that of a dictionary. */
-const ACCOUNT_IDS = ['A', 'B', 'a', 'a.1', 'a-1', 'a:1', 'a1', 'a10', 'a2', 'Z', '_'].filter((id) => id !== '_');
+const level = fc.tuple(fc.integer({ min: 1, max: 400 }), fc.constantFrom('1', '2', '3', '7', '30'));
+const depthPlan: fc.Arbitrary<DepthPlan> = fc.record({
+  bids: fc.array(level, { maxLength: 4 }),
+  asks: fc.array(level, { maxLength: 4 }),
+});
 
-export const randomBook: fc.Arbitrary<RandomBook> = fc
-  .tuple(
-    market('B', 'USDT', 'LINEAR'),
-    market('a', 'USDT', 'LINEAR'),
-    market('C', 'USDT', 'LINEAR'),
-    market('I', 'BTC', 'INVERSE'),
-    market('J', 'BTC', 'INVERSE'),
-  )
-  .chain((markets) =>
+const LAPS = 4;
+const MARKETS = 3;
+
+/** Books in which much goes wrong: entries and marks up to 15 % apart, positions of up to ten times their collateral and more. */
+export const bookPlan: fc.Arbitrary<BookPlan> = fc.record({
+  markets: fc.array(marketPlan, { minLength: 1, maxLength: MARKETS }),
+  accounts: fc.array(
+    fc.record({ mode: fc.constantFrom('CROSS', 'CROSS', 'ISOLATED'), home: fc.nat(MARKETS - 1), balance }),
+    { minLength: 3, maxLength: 14 },
+  ),
+  trades: fc.array(
     fc.record({
-      venue: fc.record({
-        warning: fc.constantFrom('0.66', '0.5', '0.333333333333333333'),
-        call: fc.constantFrom('0.80', '0.75', '0.999999999999999999'),
-        staleShare: fc.constantFrom('0.05', '0.5', '0'),
-      }),
-      markets: fc.constant(markets),
-      accounts: fc.tuple(...ACCOUNT_IDS.map((id) => account(id, markets))).chain((list) => {
-        // Twins, but for their ids, so that scores tie.
-        const twins = list.slice(0, 3).map((one, k) => ({ ...one, id: `twin-${k}` }));
-        return fc.constant([...list, ...twins]);
-      }),
+      market: fc.nat(MARKETS - 1),
+      buyer: fc.nat(20),
+      seller: fc.nat(20),
+      lots: fc.constantFrom('1', '2', '3', '5', '10'),
+      price: pricePlan(9300, 10700),
     }),
-  );
-
-/** Writes the book; call it in a transaction that is rolled back. Balances have no ledger here. */
-export async function writeBook(tx: Tx, { venue, markets, accounts }: RandomBook): Promise<void> {
-  await tx`insert into asset (id) values ('USDT'), ('BTC')`;
-  await tx`insert into trader (id) values ('t')`;
-  await tx`
-    insert into venue_parameters (version, warning_ratio, call_ratio, liquidation_target, call_deadline_ms, call_extension_cap_ms,
-      on_call_lapse, stale_share, accounts_per_lap, changed_by, reason)
-    values (2, ${venue.warning}, ${venue.call}, 0.1, 1, 1, 'LIQUIDATE', ${venue.staleShare}, 1, 'test', 'test')`;
-  const houses = ['USDT', 'BTC'].flatMap((asset) => [
-    { id: `fund-${asset}`, kind: 'INSURANCE_FUND', assetId: asset, balance: '0' },
-    { id: `lp-${asset}`, kind: 'LIQUIDITY_PROVIDER', assetId: asset, balance: '0' },
-  ]);
-  const all = [...houses, ...accounts];
-  await tx`
-    insert into account (id, trader_id, kind, mode, margin_asset_id)
-    select id, 't', kind, 'CROSS', asset from unnest(${all.map((a) => a.id)}::text[], ${all.map((a) => a.kind)}::text[],
-      ${all.map((a) => a.assetId)}::text[]) as n (id, kind, asset)`;
-  await tx`insert into insurance_fund (account_id, asset_id, name) select id, margin_asset_id, id from account where kind = 'INSURANCE_FUND'`;
-  await tx`
-    insert into balance (account_id, asset_id, account_kind, account_mode, amount)
-    select a.id, a.margin_asset_id, a.kind, a.mode, n.amount
-    from unnest(${all.map((a) => a.id)}::text[], ${all.map((a) => a.balance)}::numeric[]) as n (id, amount) join account a using (id)
-    where n.amount <> 0`;
-  for (const each of markets) await writeMarket(tx, each);
-  const positions = accounts.flatMap((a) =>
-    a.positions.map(([marketId, count, cost]) => ({ accountId: a.id, marketId, count, cost })),
-  );
-  await tx`
-    insert into position (account_id, market_id, settlement_asset_id, account_kind, account_mode, size, cost)
-    select a.id, m.id, m.settlement_asset_id, a.kind, a.mode, n.count * m.size_step, n.cost
-    from unnest(${positions.map((p) => p.accountId)}::text[], ${positions.map((p) => p.marketId)}::text[],
-      ${positions.map((p) => p.count)}::numeric[], ${positions.map((p) => p.cost)}::numeric[]) as n (account, market, count, cost)
-    join account a on a.id = n.account join market m on m.id = n.market`;
-}
-
-async function writeMarket(tx: Tx, m: RandomMarket): Promise<void> {
-  await tx`
-    insert into market (id, payoff, status, settlement_asset_id, contract_size, price_tick, size_step, insurance_fund_id, liquidity_provider_id)
-    values (${m.id}, ${m.payoff}, ${m.status}, ${m.assetId}, ${m.contractSize}, ${m.priceTick}, ${m.sizeStep},
-      ${`fund-${m.assetId}`}, ${`lp-${m.assetId}`})`;
-  // A version that is no longer in force comes first.
-  await tx`insert into bracket_version (market_id, version, changed_by, reason) values (${m.id}, 1, 't', 't'), (${m.id}, 2, 't', 't')`;
-  await tx`
-    insert into bracket (market_id, version, floor, maintenance_rate, initial_rate)
-    select ${m.id}, 1, 0, 0.9, 0.9 union all
-    select ${m.id}, 2, * from unnest(${m.brackets.map(([floor]) => floor)}::numeric[], ${m.brackets.map(([, rate]) => rate)}::numeric[],
-      ${m.brackets.map(([, , rate]) => rate)}::numeric[])`;
-  await tx`
-    insert into policy_version (market_id, version, score, allocation, price_basis, trigger, changed_by, reason)
-    values (${m.id}, 1, ${m.score === 'ACCOUNT_RETURN' ? 'LEVERAGED_RETURN' : 'ACCOUNT_RETURN'}, 'QUEUE', 'MARK', 'FUND_EXHAUSTED', 't', 't'),
-      (${m.id}, 2, ${m.score}, 'QUEUE', 'BANKRUPTCY', 'FUND_EXHAUSTED', 't', 't')`;
-  if (m.price === null) return;
-  await tx`
-    insert into price_mark (market_id, external_id, price, at, state)
-    values (${m.id}, 'old', 7, '2025-10-10T20:00:00Z', 'ACCEPTED'), (${m.id}, 'suspect', 9, ${BOOK_INSTANT}, 'SUSPECT'),
-      (${m.id}, 'mark', ${m.price}, ${m.isStale ? STALE_AT : FRESH_AT}, 'ACCEPTED')`;
-}
+    { minLength: 8, maxLength: 40 },
+  ),
+  funds: fc.array(
+    fc.record({
+      balance: fc.oneof(fc.constantFrom('0', '1', '30', '10000'), fc.stringMatching(/^[1-9][0-9]\.[0-9]{18}$/)),
+      perEventCap: fc.constantFrom(null, null, null, '3.000000000000000003'),
+      windowAllowance: fc.constantFrom(null, null, null, '11'),
+    }),
+    { minLength: 2, maxLength: 2 },
+  ),
+  venue: fc.record({
+    accountsPerLap: fc.constantFrom(100, 100, 2),
+    onCallLapse: fc.constantFrom('REDUCE_ONLY', 'LIQUIDATE'),
+  }),
+  laps: fc.array(
+    fc.record({
+      prices: fc.array(pricePlan(8600, 11400), { minLength: MARKETS, maxLength: MARKETS }),
+      silent: fc.constantFrom(0, 0, 0, 1, 2, 4),
+      depths: fc.array(depthPlan, { minLength: MARKETS, maxLength: MARKETS }),
+    }),
+    { minLength: 1, maxLength: LAPS },
+  ),
+});

@@ -1,18 +1,18 @@
 -- What plain constraints cannot refuse: changes of history, gaps in the ledger, unsound depth and brackets.
--- A guard speaks in a sentence, with a class 23 state, so that a writer can tell a refusal from a fault.
+-- A guard speaks in a sentence. State 55000: the row is of a kind that does not change; 23514: the figures are wrong.
 
 -- ── history is only added to ────────────────────────────────────────────────────────────────────────────────
 
 create function refuse_change() returns trigger language plpgsql as $$
 begin
   raise exception '% is history: rows are added, never changed or removed (% refused).', tg_table_name, lower(tg_op)
-    using errcode = 'restrict_violation', table = tg_table_name;
+    using errcode = 'object_not_in_prerequisite_state', table = tg_table_name;
 end $$;
 
 create function refuse_removal() returns trigger language plpgsql as $$
 begin
   raise exception '% is history: rows are never removed (% refused).', tg_table_name, lower(tg_op)
-    using errcode = 'restrict_violation', table = tg_table_name;
+    using errcode = 'object_not_in_prerequisite_state', table = tg_table_name;
 end $$;
 
 do $$
@@ -45,7 +45,7 @@ begin
     if new is not distinct from old then return new; end if;
   end if;
   raise exception 'Price % of % may only go from SUSPECT to CONFIRMED, and nothing else of it may change.', old.external_id, old.market_id
-    using errcode = 'restrict_violation', table = tg_table_name;
+    using errcode = 'object_not_in_prerequisite_state', table = tg_table_name;
 end $$;
 create trigger price_mark_confirmed_once before update on price_mark for each row execute function guard_price_mark();
 
@@ -64,7 +64,7 @@ begin
   if old.released_at is null then kept.released_at := new.released_at; end if;
   if new is not distinct from kept then return new; end if;
   raise exception 'Margin call % of %: it ends once, is released once, and its deadline only moves later while it is OPEN; nothing else of it may change.', old.id, old.account_id
-    using errcode = 'restrict_violation', table = tg_table_name;
+    using errcode = 'object_not_in_prerequisite_state', table = tg_table_name;
 end $$;
 create trigger margin_call_moves_forward before update on margin_call for each row execute function guard_margin_call();
 
@@ -76,7 +76,7 @@ begin
   if (new.id, new.payoff, new.settlement_asset_id, new.contract_size, new.price_tick, new.size_step)
      is distinct from (old.id, old.payoff, old.settlement_asset_id, old.contract_size, old.price_tick, old.size_step) then
     raise exception 'Market %: payoff, settlement asset, contract size, price tick and size step are fixed when it is created.', old.id
-      using errcode = 'restrict_violation', table = tg_table_name;
+      using errcode = 'object_not_in_prerequisite_state', table = tg_table_name;
   end if;
   return new;
 end $$;
@@ -87,7 +87,7 @@ begin
   if (new.id, new.trader_id, new.kind, new.mode, new.margin_asset_id)
      is distinct from (old.id, old.trader_id, old.kind, old.mode, old.margin_asset_id) then
     raise exception 'Account %: owner, kind, mode and margin asset are fixed when it is created.', old.id
-      using errcode = 'restrict_violation', table = tg_table_name;
+      using errcode = 'object_not_in_prerequisite_state', table = tg_table_name;
   end if;
   return new;
 end $$;
@@ -153,7 +153,7 @@ create constraint trigger ledger_entry_reaches_balance after insert on ledger_en
 create function guard_balance_removal() returns trigger language plpgsql as $$
 begin
   if tg_op = 'DELETE' and old.sequence = 0 then return old; end if;
-  raise exception 'A balance with a ledger is never removed.' using errcode = 'restrict_violation', table = tg_table_name;
+  raise exception 'A balance with a ledger is never removed.' using errcode = 'object_not_in_prerequisite_state', table = tg_table_name;
 end $$;
 create trigger balance_kept before delete on balance for each row execute function guard_balance_removal();
 create trigger balance_not_truncated before truncate on balance for each statement execute function guard_balance_removal();

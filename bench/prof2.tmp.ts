@@ -1,0 +1,17 @@
+import { startEmbedded } from '../src/db/embedded.js';
+import { openSql, closeSql } from '../src/db/connect.js';
+import { runLap } from '../src/engine/run-lap.js';
+import { recordPrices } from '../src/ingest/prices.js';
+const server = await startEmbedded({ dataDir: '/tmp/smokepg/postgres', database: 'bench_idle', log: (l) => { if (/duration|statement/.test(l)) console.log(l.slice(0, 400)); } });
+const admin = openSql(server.urlOf('postgres'), { max: 1 });
+await admin`drop database if exists bench_crash`;
+await admin`create database bench_crash template bench`;
+await admin`alter database bench_crash set log_min_duration_statement = 30`;
+const stats = new Map<string, number>();
+const sql = openSql(server.urlOf('bench_crash'), {max:1});
+await recordPrices(sql, [{ id: 'crash', marketId: 'BTCUSDT', price: '95000' }]);
+const a = process.cpuUsage(), w = performance.now();
+const r = await runLap(sql, { worker: 'x' });
+const b = process.cpuUsage(a);
+console.log(r.kind, performance.now() - w, b);
+await closeSql(sql); await closeSql(admin); await server.stop(); process.exit();

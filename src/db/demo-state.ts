@@ -1,0 +1,117 @@
+import { dec, type Decimal } from '../risk/decimal.js';
+import type { Instant } from '../risk/instant.js';
+import type { Reader, Sql, Tx } from './connect.js';
+
+/** Held by the process that loads the demonstration, from its look at the database to the last row. */
+const DEMO_LOCK = 4_207_315_890n;
+
+/** Runs `work` while no other process loads the demonstration. */
+export async function withDemoLock<T>(sql: Sql, work: () => Promise<T>): Promise<T> {
+  // A lock of a session: the work has transactions of its own, on other connections.
+  const holder = await sql.reserve();
+  try {
+    await holder`select pg_advisory_lock(${DEMO_LOCK.toString()}::bigint)::text`;
+    return await work();
+  } finally {
+    await holder`select pg_advisory_unlock(${DEMO_LOCK.toString()}::bigint)`.catch(() => undefined);
+    holder.release();
+  }
+}
+
+/** Nobody has stored anything here yet. */
+export async function hasNothing(reader: Reader): Promise<boolean> {
+  const [row] = await reader<{ is_empty: boolean }[]>`
+    select not exists (select from market) and not exists (select from account) and not exists (select from asset) as is_empty`;
+  return row?.is_empty === true;
+}
+
+export async function hasAccount(reader: Reader, accountId: string): Promise<boolean> {
+  return (await reader`select from account where id = ${accountId}`).length > 0;
+}
+
+export async function hasTrade(reader: Reader, externalId: string): Promise<boolean> {
+  return (await reader`select from trade where external_id = ${externalId}`).length > 0;
+}
+
+export async function loadPriceIds(reader: Reader, marketId: string): Promise<Set<string>> {
+  const rows = await reader<{ id: string }[]>`select external_id as id from price_mark where market_id = ${marketId}`;
+  return new Set(rows.map((row) => row.id));
+}
+
+/** The newest price that counts, of each of these markets that has one. */
+export async function loadMarkPrices(reader: Reader, marketIds: readonly string[]): Promise<Map<string, Decimal>> {
+  const rows = await reader<{ market_id: string; price: string }[]>`
+    select m.id as market_id, p.price
+    from market m cross join lateral (
+      select price from price_mark where market_id = m.id and state in ('ACCEPTED', 'CONFIRMED')
+      order by at desc, id desc limit 1) p
+    where m.id = any(${[...marketIds]}::text[])`;
+  return new Map(rows.map((row) => [row.market_id, dec(row.price)]));
+}
+
+/** Keeps everyone else from recording an order book until this transaction ends. */
+export async function lockDepth(tx: Tx): Promise<void> {
+  await tx`lock table depth_snapshot in share row exclusive mode`;
+}
+
+export async function loadMarketIds(reader: Reader): Promise<string[]> {
+  const rows = await reader<{ id: string }[]>`select id from market where status <> 'SETTLED' order by id`;
+  return rows.map((row) => row.id);
+}
+
+export interface NewestPrice {
+  readonly marketId: string;
+  readonly price: string;
+  /** Of the newest price of any kind that came in time. */
+  readonly newestAt: Instant;
+  /** That one is suspect: somebody is to confirm it. */
+  readonly isSuspect: boolean;
+}
+
+/** The newest price that counts of each market, and what came after it. */
+export async function loadNewestPrices(tx: Tx): Promise<NewestPrice[]> {
+  return tx<NewestPrice[]>`
+    select m.id as "marketId", trim_scale(p.price) as price, n.at as "newestAt", n.state = 'SUSPECT' as "isSuspect"
+    from market m
+    cross join lateral (
+      select price from price_mark where market_id = m.id and state in ('ACCEPTED', 'CONFIRMED')
+      order by at desc, id desc limit 1) p
+    cross join lateral (
+      select at, state from price_mark where market_id = m.id and state <> 'LATE' order by at desc, id desc limit 1) n
+    where m.status <> 'SETTLED' order by m.id`;
+}
+
+export interface NewestDepth {
+  readonly marketId: string;
+  readonly at: Instant;
+  /** Fills have taken some of it. */
+  readonly isUsed: boolean;
+  readonly bids: readonly (readonly [string, string])[];
+  readonly asks: readonly (readonly [string, string])[];
+}
+
+/** The newest order book of each market, where it is older than that, or older than the other and used. */
+export async function loadDueDepths(tx: Tx, before: Instant, usedBefore: Instant): Promise<NewestDepth[]> {
+  const rows = await tx<{ market_id: string; at: Instant; is_used: boolean; bids: string[][]; asks: string[][] }[]>`
+    select n.market_id, n.at, n.is_used,
+      array(select array[trim_scale(price)::text, trim_scale(size)::text]
+        from unnest(bid_prices, bid_sizes) with ordinality as l (price, size, place) order by place) as bids,
+      array(select array[trim_scale(price)::text, trim_scale(size)::text]
+        from unnest(ask_prices, ask_sizes) with ordinality as l (price, size, place) order by place) as asks
+    from market m cross join lateral (
+      select d.*, exists (select from liquidation_fill f where f.depth_snapshot_id = d.id) as is_used
+      from depth_snapshot d where market_id = m.id order by at desc, id desc limit 1) n
+    where m.status <> 'SETTLED' and (n.at <= ${before}::timestamptz or n.is_used and n.at <= ${usedBefore}::timestamptz)
+    order by m.id`;
+  return rows.map((row) => ({
+    marketId: row.market_id,
+    at: row.at,
+    isUsed: row.is_used,
+    bids: pairs(row.bids),
+    asks: pairs(row.asks),
+  }));
+}
+
+function pairs(levels: readonly (readonly string[])[]): (readonly [string, string])[] {
+  return levels.map(([price = '', size = '']) => [price, size] as const);
+}

@@ -1,0 +1,111 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { packageRoot } from '../../src/config.js';
+import { dec } from '../../src/risk/decimal.js';
+import { CRASH_END, playCrash } from '../support/crash.js';
+import { createTestDatabase } from '../support/database.js';
+import type { TestDatabase } from '../support/database.js';
+
+type Row = Record<string, unknown>;
+
+const text = readFileSync(path.join(packageRoot, 'docs/sql.md'), 'utf8');
+const queries = [...text.matchAll(/^### (\d+)\. (.+?)\n[\s\S]*?```sql\n([\s\S]*?)```/gm)].map(
+  ([, number = '', title = '', query = '']) => ({ number: Number.parseInt(number, 10), title, query }),
+);
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await createTestDatabase();
+  await playCrash(db.sql);
+});
+afterAll(() => db.drop());
+
+/** As an inspector would run it, at the end of the story. */
+async function answer(number: number): Promise<Row[]> {
+  const query = queries.find((each) => each.number === number)?.query ?? '';
+  return db.sql.begin(async (tx) => {
+    await tx`select set_config('backstop.now', ${CRASH_END}, true)`;
+    await tx`set local role backstop_reader`;
+    return [...(await tx.unsafe<Row[]>(query))];
+  });
+}
+
+const values = (rows: readonly Row[], ...columns: string[]): unknown[][] =>
+  rows.map((row) => columns.map((column) => row[column]));
+/** Without the zeros that numeric keeps behind the point. */
+const plain = (amount: unknown): string => dec(String(amount)).toFixed();
+
+describe('docs/sql.md', () => {
+  it('has ten numbered queries, and no other', () => {
+    expect(queries.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect([...text.matchAll(/```sql/g)]).toHaveLength(10);
+  });
+
+  it('1 and 2 find the account in most trouble', async () => {
+    expect(values(await answer(1), 'account_id', 'status', 'margin_ratio')).toEqual([
+      ['carl', 'MARGIN_CALL', '0.841666666666666666'],
+    ]);
+    expect(values(await answer(2), 'market_id', 'side', 'size', 'bankruptcy_price')).toEqual([
+      ['XRPUSDT', 'LONG', '1010', '0.976237623762376237'],
+    ]);
+  });
+
+  it('3 finds who is next', async () => {
+    expect(values(await answer(3), 'market_id', 'side', 'account_id')).toEqual([
+      ['BTCUSDT', 'SHORT', 'bob'],
+      ['XRPUSDT', 'LONG', 'carl'],
+      ['XRPUSDT', 'SHORT', 'dora'],
+    ]);
+  });
+
+  it('4 tells the event and why', async () => {
+    const rows = await answer(4);
+    expect(values(rows, 'counterparty_id', 'rank', 'size_closed', 'price', 'concession')).toEqual([
+      ['ann', 1, '6', '92.5', '15'],
+      ['bob', 2, '2', '92.5', '5'],
+    ]);
+    expect(rows[0]?.['why']).toMatch(/^whale was bankrupt/);
+  });
+
+  it('5 works the price out again', async () => {
+    const [row = {}] = await answer(5);
+    expect(['missing', 'deficit', 'fund_paid', 'fund_ought_to_pay'].map((column) => plain(row[column]))).toEqual([
+      '32',
+      '32',
+      '12',
+      '12',
+    ]);
+    expect(row['legs_are_worth']).toBe(row['legs_ought_to_be_worth']);
+  });
+
+  it('6 works the concessions out again', async () => {
+    const rows = await answer(6);
+    expect(rows.map((row) => plain(row['concession']))).toEqual(['15', '5']);
+    expect(rows.map((row) => plain(row['worked_out']))).toEqual(['15', '5']);
+  });
+
+  it('7 puts the queue in order again', async () => {
+    const rows = await answer(7);
+    expect(values(rows, 'rank', 'account_id', 'was_reduced', 'was_skipped')).toEqual([
+      [1, 'ann', true, null],
+      [2, 'bob', true, null],
+    ]);
+    expect(rows.map((row) => row['rank_worked_out'])).toEqual(['1', '2']);
+    expect(rows.map((row) => row['size_ahead_worked_out'])).toEqual(rows.map((row) => row['size_ahead']));
+  });
+
+  it('8 lists what the fund did', async () => {
+    expect(values(await answer(8), 'sequence', 'kind', 'amount', 'account_id')).toEqual([
+      ['3', 'FUND_PAYMENT', '-12', 'whale'],
+      ['2', 'FUND_PAYMENT', '-8', 'whale'],
+      ['1', 'TRANSFER', '20', null],
+    ]);
+  });
+
+  it('9 and 10 find nothing wrong', async () => {
+    const [row = {}] = await answer(9);
+    expect([row['asset_id'], plain(row['balances']), plain(row['difference'])]).toEqual(['USDT', '1094', '0']);
+    expect(await answer(10)).toEqual([]);
+  });
+});

@@ -1,0 +1,104 @@
+import { Writable } from 'node:stream';
+import { BookFollower } from '../../src/book/follower.js';
+import type { Sql } from '../../src/db/connect.js';
+import { openPrisma, type Prisma } from '../../src/db/prisma.js';
+import { runLap } from '../../src/engine/run-lap.js';
+import { createServer, type ApiServer } from '../../src/graphql/server.js';
+import { createLog } from '../../src/telemetry.js';
+import { createTestDatabase } from '../support/database.js';
+import { createTestVenue, type TestVenue } from '../support/venue.js';
+
+/* eslint-disable @typescript-eslint/no-explicit-any -- answers are compared whole, or read by the names just asked for */
+
+export interface Answer {
+  readonly status: number;
+  readonly data: any;
+  readonly errors: any;
+}
+
+/** The API over a database of its own, asked over HTTP without a port. */
+export interface TestApi {
+  readonly sql: Sql;
+  readonly server: ApiServer;
+  readonly book: BookFollower;
+  /** What it logged. */
+  readonly logged: string[];
+  ask(query: string, variables?: Record<string, unknown>): Promise<Answer>;
+  /** As `ask`, after the book has taken what the database holds; errors are not expected. */
+  read(query: string, variables?: Record<string, unknown>): Promise<any>;
+  stop(): Promise<void>;
+}
+
+export interface ApiOptions {
+  /** Stand in for the database's clients, to count what is asked of them. */
+  readonly watchSql?: (sql: Sql) => Sql;
+  readonly watchPrisma?: (prisma: Prisma) => Prisma;
+}
+
+export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
+  const database = await createTestDatabase();
+  const { sql } = database;
+  const prisma = openPrisma(database.url);
+  const logged: string[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      logged.push(chunk.toString());
+      done();
+    },
+  });
+  const log = createLog('info', sink);
+  const book = new BookFollower({ sql, log });
+  await book.refresh();
+  const server = await createServer({
+    sql: options.watchSql?.(sql) ?? sql,
+    prisma: options.watchPrisma?.(prisma) ?? prisma,
+    book,
+    log,
+    runJob: (dryRun) => runLap(sql, { worker: 'test', dryRun }),
+  });
+  const ask = async (query: string, variables: Record<string, unknown> = {}): Promise<Answer> => {
+    const response = await server.app.inject({ method: 'POST', url: '/graphql', payload: { query, variables } });
+    return { status: response.statusCode, ...response.json<Omit<Answer, 'status'>>() };
+  };
+  return {
+    sql,
+    server,
+    book,
+    logged,
+    ask,
+    async read(query, variables) {
+      await book.refresh();
+      const { data, errors } = await ask(query, variables);
+      if (errors !== undefined) throw new Error(JSON.stringify(errors));
+      return data;
+    },
+    async stop() {
+      await server.stop();
+      await prisma.$disconnect();
+      await database.drop();
+    },
+  };
+}
+
+/** A venue whose prices stay fresh for the length of a test, told as of now. */
+export async function freshVenue(sql: Sql): Promise<TestVenue> {
+  const venue = await createTestVenue(sql, { staleAfterMs: 86_400_000 });
+  venue.at = new Date().toISOString();
+  return venue;
+}
+
+/**
+ * Alice long 10 of BTCUSDT at 100 with 20, Bob, Carol and Dora short against her: at 97 she is bankrupt, with a
+ * bankruptcy price of 98, and the three are 3 a contract in profit.
+ */
+export async function tellOfAlice(venue: TestVenue): Promise<void> {
+  await venue.account('alice', { deposit: '20' });
+  await venue.account('bob', { deposit: '100' });
+  await venue.account('carol', { deposit: '60' });
+  await venue.account('dora', { deposit: '30' });
+  await venue.trade('BTCUSDT', 'alice', 'bob', '3', '100');
+  await venue.trade('BTCUSDT', 'lp-usdt', 'bob', '3', '100');
+  await venue.trade('BTCUSDT', 'alice', 'carol', '4', '100');
+  await venue.trade('BTCUSDT', 'alice', 'dora', '3', '100');
+  await venue.price('BTCUSDT', '100');
+}
