@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { closeSql, openSql, type Sql } from '../src/db/connect.js';
 import type { EmbeddedServer } from '../src/db/embedded.js';
-import { runLap, type LapRan } from '../src/engine/run-lap.js';
+import { runLap, type LapMemory, type LapRan } from '../src/engine/run-lap.js';
 import { importBookLines } from '../src/ingest/import-book.js';
 import { recordPrices } from '../src/ingest/prices.js';
 import { makeBenchBook, type BenchSize } from './book.js';
@@ -9,7 +9,9 @@ import { summarize, time, type Times } from './timing.js';
 
 export interface LapTimes {
   readonly accountIds: readonly string[];
+  /** A lap with nothing to do: nothing moved since the last, or the price did and nobody is in trouble. */
   readonly idle: Times;
+  readonly moving: Times;
   readonly crash: Times;
   readonly bankruptcies: number;
   readonly legs: number;
@@ -32,9 +34,17 @@ export async function measureLaps(server: EmbeddedServer, size: BenchSize): Prom
   const admin = openSql(server.urlOf('postgres'), { max: 1 });
   await admin`create database bench_idle template bench`;
   const idleSql = openSql(server.urlOf('bench_idle'), { max: 2 });
-  const idle = await time(IDLE_RUNS, async () => {
-    const { counts } = await lap(idleSql);
+  const memory: LapMemory = {};
+  const quietLap = async (): Promise<void> => {
+    const { counts } = await lap(idleSql, memory);
     if (counts.transitions + counts.liquidations + counts.events > 0) throw new Error('an idle lap did something');
+  };
+  const idle = await time(IDLE_RUNS, quietLap);
+  let tick = 0;
+  const moving = await time(IDLE_RUNS, quietLap, async () => {
+    // A tick up and down in turn: every account's margin and every rank has to be found anew.
+    const price = String(100_000 + 10 * (tick++ % 2));
+    await recordPrices(idleSql, [{ id: `tick-${String(tick)}`, marketId: 'BTCUSDT', price }]);
   });
   await closeSql(idleSql);
 
@@ -55,11 +65,11 @@ export async function measureLaps(server: EmbeddedServer, size: BenchSize): Prom
   if (crashed === undefined) throw new Error('nothing crashed');
   const crash = summarize(crashes);
   const { events, legs } = crashed.counts;
-  return { accountIds: book.accountIds, idle, crash, bankruptcies: events, legs, legsPerSecond: (legs / crash.medianMs) * 1000 };
+  return { accountIds: book.accountIds, idle, moving, crash, bankruptcies: events, legs, legsPerSecond: (legs / crash.medianMs) * 1000 };
 }
 
-async function lap(sql: Sql): Promise<LapRan> {
-  const result = await runLap(sql, { worker: 'bench' });
+async function lap(sql: Sql, memory?: LapMemory): Promise<LapRan> {
+  const result = await runLap(sql, { worker: 'bench', memory });
   if (result.kind !== 'RAN') throw new Error(`the lap did not run: ${result.kind}`);
   return result;
 }

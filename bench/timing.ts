@@ -12,11 +12,12 @@ export function summarize(milliseconds: readonly number[]): Times {
   return { runs: sorted.length, medianMs: at(0.5), p99Ms: at(0.99) };
 }
 
-/** Wall time of each of `runs` calls, after one that does not count. */
-export async function time(runs: number, work: () => Promise<unknown>): Promise<Times> {
+/** Wall time of each of `runs` calls, after one that does not count; `prepare` before each is not timed. */
+export async function time(runs: number, work: () => Promise<unknown>, prepare?: () => Promise<unknown>): Promise<Times> {
   await work();
   const taken: number[] = [];
   for (let i = 0; i < runs; i++) {
+    await prepare?.();
     const start = performance.now();
     await work();
     taken.push(performance.now() - start);

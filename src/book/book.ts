@@ -24,16 +24,31 @@ export interface Book {
   readonly state: RiskState;
   margin(accountId: string): AccountMargin | undefined;
   margins(): Iterable<AccountMargin>;
+  /** Those made so far, by market and side. */
+  readonly rankings: Map<string, PublishedRanking>;
   ranking(marketId: string, side: Side): PublishedRanking;
   /** Of a position; undefined when there is none. A liquidity provider is EXEMPT, a HELD account UNKNOWN. */
   indicator(accountId: string, marketId: string): Indicator | undefined;
 }
 
-/** `known` spares the work of valuing accounts whose margin the caller has already. */
-export function makeBook(state: RiskState, known?: (accountId: string) => AccountMargin | undefined): Book {
+export interface BookSources {
+  /** Margins that the caller has already. */
+  readonly known?: (accountId: string) => AccountMargin | undefined;
+  /** An earlier book: what did not move since is taken over, by the identity of what it was made from. */
+  readonly previous?: Book | undefined;
+}
+
+export function makeBook(state: RiskState, { known, previous }: BookSources = {}): Book {
+  const isUnmoved = previous === undefined ? null : unmovedSince(previous.state, state);
   const margins = new Map<string, AccountMargin>();
-  for (const account of state.accounts.values()) margins.set(account.id, known?.(account.id) ?? marginOf(state, account));
-  const rankings = new Map<string, PublishedRanking>();
+  let moved = previous === undefined || previous.state.accounts.size !== state.accounts.size || isUnmoved === null;
+  for (const account of state.accounts.values()) {
+    const old = previous?.margin(account.id);
+    const margin = known?.(account.id) ?? (old !== undefined && isUnmoved?.(old, account) === true ? old : marginOf(state, account));
+    moved ||= margin !== old;
+    margins.set(account.id, margin);
+  }
+  const rankings = moved || previous === undefined ? new Map<string, PublishedRanking>() : previous.rankings;
   const ranking = (marketId: string, side: Side): PublishedRanking => {
     const key = `${marketId} ${side}`;
     const known = rankings.get(key);
@@ -53,7 +68,21 @@ export function makeBook(state: RiskState, known?: (accountId: string) => Accoun
     if (entry === undefined) throw new Error(`${accountId} is missing in the queue of ${marketId}`);
     return { state: 'RANKED', ...entry, queueLength: published.ranking.queueLength, percentile: percentileOf(entry, published.ranking.queueSize), rankingId: published.id };
   };
-  return { at: state.at, state, margin: (id) => margins.get(id), margins: () => margins.values(), ranking, indicator };
+  return { at: state.at, state, margin: (id) => margins.get(id), margins: () => margins.values(), rankings, ranking, indicator };
+}
+
+/** Whether an account's margin can be none other than it was: same account, prices, markets and thresholds. */
+function unmovedSince(old: RiskState, now: RiskState): ((margin: AccountMargin, account: Account) => boolean) | null {
+  const isSame = (marketId: string): boolean =>
+    old.marks.get(marketId) === now.marks.get(marketId) && old.markets.get(marketId) === now.markets.get(marketId);
+  const movedMarkets = new Set([...now.markets.keys()].filter((marketId) => !isSame(marketId)));
+  if (old.venue !== now.venue) return null;
+  return ({ account: before, held }, account) => {
+    if (before !== account || held) return false;
+    if (movedMarkets.size === 0) return true;
+    for (const marketId of account.positions.keys()) if (movedMarkets.has(marketId)) return false;
+    return true;
+  };
 }
 
 function marginOf(state: RiskState, account: Account): AccountMargin {

@@ -61,7 +61,7 @@ export class BookFollower {
 
   /** Takes a book that is newer than this call, and returns it. */
   async refresh(): Promise<FollowedBook> {
-    const taken = await takeBook(this.#options.sql);
+    const taken = await takeBook(this.#options.sql, this.#current);
     if (this.#current === undefined || this.#current.at <= taken.at) this.#current = taken;
     return this.#current;
   }
@@ -78,8 +78,10 @@ export class BookFollower {
   }
 }
 
-async function takeBook(sql: Sql): Promise<FollowedBook> {
+async function takeBook(sql: Sql, previous: FollowedBook | undefined): Promise<FollowedBook> {
   const takenAtMs = performance.now();
-  const state = await inTransaction(sql, { isolation: 'repeatable read', readOnly: true }, async (tx) => loadRiskState(tx, await readClock(tx)));
-  return { ...makeBook(state), takenAtMs };
+  const state = await inTransaction(sql, { isolation: 'repeatable read', readOnly: true }, async (tx) =>
+    loadRiskState(tx, await readClock(tx), previous?.state),
+  );
+  return { ...makeBook(state, { previous }), takenAtMs };
 }

@@ -1,5 +1,5 @@
 import type { Instant } from '../risk/instant.js';
-import type { Reader, Sql } from './connect.js';
+import type { Reader } from './connect.js';
 
 /** What happened in one market, in contracts and in its settlement asset; amounts as plain text without idle zeros. */
 export interface MarketTotals {
@@ -154,17 +154,4 @@ export async function loadViolations(reader: Reader): Promise<string[]> {
 export async function countAccounts(reader: Reader): Promise<string> {
   const [row] = await reader<{ count: string }[]>`select count(*) from account where kind = 'TRADER'`;
   return row?.count ?? '0';
-}
-
-/**
- * From its next connection on, the views of this database speak of that instant: what happened then is not stale in
- * it. Only where this role may set it; a psql session can always do so for itself.
- */
-export async function setViewsClock(sql: Sql, at: Instant): Promise<void> {
-  if (!/^[0-9TZ:.-]+$/.test(at)) throw new Error(`not an instant: ${at}`);
-  await sql.unsafe(`
-    do $$ begin
-      execute format('alter database %I set backstop.now = %L', current_database(), '${at}');
-    exception when insufficient_privilege then null;
-    end $$`);
 }

@@ -42,17 +42,27 @@ export interface RiskState {
   readonly accounts: ReadonlyMap<string, Account>;
   readonly funds: ReadonlyMap<string, FundState>;
   readonly lastStatuses: ReadonlyMap<string, LastStatus>;
+  /** Row versions of the accounts: what a later load compares with. */
+  readonly versions: ReadonlyMap<string, string>;
 }
 
-/** Reads the whole state; call it inside a repeatable-read transaction, else its parts may differ in time. */
-export async function loadRiskState(reader: Reader, at: Instant): Promise<RiskState> {
-  const venue = await loadVenue(reader);
-  const markets = await loadMarkets(reader);
-  const marks = await loadMarks(reader, markets, at);
-  const accounts = await loadAccounts(reader);
+/**
+ * Reads the whole state; call it inside a repeatable-read transaction, else its parts may differ in time. What is as
+ * it was in `previous` is not read again and is the same object, so that a caller sees by identity what moved.
+ */
+export async function loadRiskState(reader: Reader, at: Instant, previous?: RiskState): Promise<RiskState> {
+  const venue = sameOr(previous?.venue, await loadVenue(reader));
+  const markets = await loadMarkets(reader, previous?.markets);
+  const marks = await loadMarks(reader, markets, at, previous?.marks);
+  const { accounts, versions } = await loadAccounts(reader, previous);
   const funds = await loadFunds(reader, at);
-  const lastStatuses = await loadLastStatuses(reader);
-  return { at, venue, markets, marks, accounts, funds, lastStatuses };
+  const lastStatuses = await loadLastStatuses(reader, previous?.lastStatuses);
+  return { at, venue, markets, marks, accounts, versions, funds, lastStatuses };
+}
+
+/** The old value where the new one says the same. */
+function sameOr<T>(old: T | undefined, fresh: T): T {
+  return old !== undefined && JSON.stringify(old) === JSON.stringify(fresh) ? old : fresh;
 }
 
 async function loadVenue(reader: Reader): Promise<VenueParams> {
@@ -92,7 +102,7 @@ interface MarketRow {
   policy: { version: number; score: string; allocation: string; price_basis: string; trigger: string } | null;
 }
 
-async function loadMarkets(reader: Reader): Promise<Map<string, MarketState>> {
+async function loadMarkets(reader: Reader, previous?: RiskState['markets']): Promise<Map<string, MarketState>> {
   const rows = await reader<MarketRow[]>`
     select m.id, m.payoff, m.status, m.settlement_asset_id, m.contract_size, m.price_tick, m.size_step,
            m.insurance_fund_id, m.liquidity_provider_id, m.max_fee_rate, m.max_deviation, m.price_band,
@@ -102,7 +112,7 @@ async function loadMarkets(reader: Reader): Promise<Map<string, MarketState>> {
               and b.version = (select max(version) from bracket_version v where v.market_id = m.id)) as brackets,
            (select to_json(p) from policy_version p where p.market_id = m.id order by version desc limit 1) as policy
     from market m order by m.id`;
-  return new Map(rows.map((row) => [row.id, toMarket(row)]));
+  return new Map(rows.map((row) => [row.id, sameOr(previous?.get(row.id), toMarket(row))]));
 }
 
 function toMarket(row: MarketRow): MarketState {
@@ -140,7 +150,12 @@ function toMarket(row: MarketRow): MarketState {
   };
 }
 
-async function loadMarks(reader: Reader, markets: ReadonlyMap<string, MarketState>, at: Instant): Promise<Map<string, MarkFact>> {
+async function loadMarks(
+  reader: Reader,
+  markets: ReadonlyMap<string, MarketState>,
+  at: Instant,
+  previous?: RiskState['marks'],
+): Promise<Map<string, MarkFact>> {
   const rows = await reader<{ market_id: string; id: string; price: string; at: Instant }[]>`
     select m.id as market_id, p.id, p.price, p.at
     from market m cross join lateral (
@@ -152,7 +167,8 @@ async function loadMarks(reader: Reader, markets: ReadonlyMap<string, MarketStat
     const market = markets.get(row.market_id);
     if (market === undefined) continue;
     const fresh = !isOlderThan(row.at, market.params.staleAfterMs, at);
-    marks.set(row.market_id, { priceMarkId: row.id, price: dec(row.price), at: row.at, live: fresh && market.status === 'ACTIVE' });
+    const mark = { priceMarkId: row.id, price: dec(row.price), at: row.at, live: fresh && market.status === 'ACTIVE' };
+    marks.set(row.market_id, sameOr(previous?.get(row.market_id), mark));
   }
   return marks;
 }
@@ -165,32 +181,52 @@ interface AccountRow {
   balance: string | null;
 }
 
-async function loadAccounts(reader: Reader): Promise<Map<string, Account>> {
+/** Beyond this share of changed accounts one read of all is quicker than many of some. */
+const RELOAD_SHARE = 0.25;
+
+async function loadAccounts(reader: Reader, previous?: RiskState): Promise<Pick<RiskState, 'accounts' | 'versions'>> {
+  const rows = await reader<{ id: string; version: string }[]>`select id, version from account order by id`;
+  const versions = new Map(rows.map((row) => [row.id, row.version]));
+  const changed = rows.filter((row) => previous?.versions.get(row.id) !== row.version).map((row) => row.id);
+  if (previous !== undefined && changed.length === 0 && rows.length === previous.accounts.size) {
+    return { accounts: previous.accounts, versions };
+  }
+  const isMany = changed.length > rows.length * RELOAD_SHARE;
+  const fresh = await readAccounts(reader, isMany ? null : changed);
+  const accounts = new Map<string, Account>();
+  for (const { id } of rows) {
+    const account = fresh.get(id) ?? previous?.accounts.get(id);
+    if (account === undefined) throw new Error(`account ${id} was not read`);
+    accounts.set(id, account);
+  }
+  return { accounts, versions };
+}
+
+/** The accounts of these ids, or all. */
+async function readAccounts(reader: Reader, ids: readonly string[] | null): Promise<Map<string, Account>> {
+  const only = ids === null ? null : [...ids];
   const rows = await reader<AccountRow[]>`
     select a.id, a.kind, a.mode, a.margin_asset_id, b.amount as balance
     from account a left join balance b on b.account_id = a.id and b.asset_id = a.margin_asset_id
-    order by a.id`;
+    where ${only}::text[] is null or a.id = any(${only}::text[])`;
   const positions = await reader<{ account_id: string; market_id: string; size: string; cost: string }[]>`
-    select account_id, market_id, size, cost from position order by account_id, market_id`;
+    select account_id, market_id, size, cost from position
+    where ${only}::text[] is null or account_id = any(${only}::text[]) order by account_id, market_id`;
   const held = new Map<string, Map<string, Holding>>();
   for (const p of positions) {
     const of = held.get(p.account_id) ?? new Map<string, Holding>();
     of.set(p.market_id, { size: dec(p.size), cost: dec(p.cost) });
     held.set(p.account_id, of);
   }
-  return new Map(
-    rows.map((row) => [
-      row.id,
-      {
-        id: row.id,
-        kind: row.kind,
-        mode: row.mode,
-        marginAssetId: row.margin_asset_id,
-        balance: dec(row.balance ?? '0'),
-        positions: held.get(row.id) ?? new Map<string, Holding>(),
-      },
-    ]),
-  );
+  const toAccount = (row: AccountRow): Account => ({
+    id: row.id,
+    kind: row.kind,
+    mode: row.mode,
+    marginAssetId: row.margin_asset_id,
+    balance: dec(row.balance ?? '0'),
+    positions: held.get(row.id) ?? new Map<string, Holding>(),
+  });
+  return new Map(rows.map((row) => [row.id, toAccount(row)]));
 }
 
 interface FundRow {
@@ -227,13 +263,32 @@ async function loadFunds(reader: Reader, at: Instant): Promise<Map<string, FundS
   );
 }
 
-async function loadLastStatuses(reader: Reader): Promise<Map<string, LastStatus>> {
-  const rows = await reader<{ account_id: string; id: string; to_status: MarginStatus | null; held: boolean }[]>`
-    select a.id as account_id, t.id, t.to_status, t.held
-    from account a cross join lateral (
-      select id, to_status, held from margin_status_transition where account_id = a.id order by id desc limit 1) t
-    where a.kind = 'TRADER'`;
-  return new Map(rows.map((row) => [row.account_id, { transitionId: row.id, status: row.to_status, held: row.held }]));
+interface StatusRow {
+  account_id: string;
+  id: string;
+  to_status: MarginStatus | null;
+  held: boolean;
+}
+
+/**
+ * Laps alone write transitions, one lap at a time, so whatever came after `previous` has a higher number. The highest
+ * is found in it, not kept beside it: there is one row an account at most.
+ */
+async function loadLastStatuses(reader: Reader, previous?: RiskState['lastStatuses']): Promise<ReadonlyMap<string, LastStatus>> {
+  const toEntry = (row: StatusRow): [string, LastStatus] => [row.account_id, { transitionId: row.id, status: row.to_status, held: row.held }];
+  if (previous === undefined) {
+    const rows = await reader<StatusRow[]>`
+      select a.id as account_id, t.id, t.to_status, t.held
+      from account a cross join lateral (
+        select id, to_status, held from margin_status_transition where account_id = a.id order by id desc limit 1) t
+      where a.kind = 'TRADER'`;
+    return new Map(rows.map(toEntry));
+  }
+  let last = 0n;
+  for (const { transitionId } of previous.values()) if (BigInt(transitionId) > last) last = BigInt(transitionId);
+  const rows = await reader<StatusRow[]>`
+    select account_id, id, to_status, held from margin_status_transition where id > ${last.toString()}::bigint order by id`;
+  return rows.length === 0 ? previous : new Map([...previous, ...rows.map(toEntry)]);
 }
 
 function text(row: Record<string, string>, column: string): string {

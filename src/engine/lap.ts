@@ -194,9 +194,10 @@ export class Lap {
 
   /** The state that this lap leaves behind, as a book of its own; unchanged accounts keep their margins. */
   bookAfter(): Book {
+    if (this.#changed.size === 0) return this.book;
     const accounts = new Map(this.book.state.accounts);
     for (const account of this.#changed.values()) accounts.set(account.id, account);
-    return makeBook({ ...this.book.state, accounts }, (accountId) => this.marginNow(accountId));
+    return makeBook({ ...this.book.state, accounts }, { known: (accountId) => this.marginNow(accountId) });
   }
 
   marginNow(accountId: string): AccountMargin | undefined {

@@ -8,9 +8,17 @@ import { inTransaction } from '../db/transaction.js';
 import { messageOf } from '../errors.js';
 import type { Instant } from '../risk/instant.js';
 import { digestOf } from './digest.js';
-import { Lap } from './lap.js';
+import { Lap, type ShownLevel } from './lap.js';
 import { countsOf, storeOutcome, type LapCounts } from './store-outcome.js';
 import { act, survey } from './waterfall.js';
+
+/**
+ * What a process remembers from its last lap, so that the next one reads only what moved. It never decides anything:
+ * a lap without it is the same lap, slower.
+ */
+export interface LapMemory {
+  last?: { readonly round: string; readonly book: Book; readonly shown: ReadonlyMap<string, ShownLevel> };
+}
 
 export const WATERFALL_JOB = 'waterfall';
 
@@ -29,6 +37,7 @@ export interface LapOptions {
   readonly onlyIfDue?: boolean | undefined;
   /** After so long the server ends the transaction, whatever this process does. */
   readonly limitMs?: number | undefined;
+  readonly memory?: LapMemory | undefined;
 }
 
 export interface LapRan {
@@ -60,11 +69,15 @@ export type LapResult =
 export async function runLap(sql: Sql, options: LapOptions): Promise<LapResult> {
   const startedAt = await readClock(sql);
   let attempts = 0;
+  let seen: LapMemory['last'];
   try {
-    return await inLapTransaction(sql, async (tx, isLastTry) => {
+    const result = await inLapTransaction(sql, async (tx, isLastTry) => {
       attempts++;
-      return lapIn(tx, options, startedAt, attempts, isLastTry);
+      return lapIn(tx, options, { startedAt, attempts, isLastTry, remember: (last) => { seen = last; } });
     });
+    // Only what was committed is remembered.
+    if (options.memory !== undefined && result.kind === 'RAN' && seen !== undefined) options.memory.last = seen;
+    return result;
   } catch (error) {
     if (error instanceof DryRunEnds) return error.result;
     if (options.dryRun !== true) await recordFailure(sql, options.worker, startedAt, attempts, messageOf(error));
@@ -90,7 +103,14 @@ async function inLapTransaction(sql: Sql, work: (tx: Tx, isLastTry: boolean) => 
   return inTransaction(sql, { isolation: 'repeatable read', attempts: DISTURBED_TRIES + 1 }, (tx) => work(tx, ++tries > DISTURBED_TRIES));
 }
 
-async function lapIn(tx: Tx, options: LapOptions, startedAt: Instant, attempts: number, isLastTry: boolean): Promise<LapResult> {
+interface Try {
+  readonly startedAt: Instant;
+  readonly attempts: number;
+  readonly isLastTry: boolean;
+  readonly remember: (last: LapMemory['last']) => void;
+}
+
+async function lapIn(tx: Tx, options: LapOptions, { startedAt, attempts, isLastTry, remember }: Try): Promise<LapResult> {
   // Before any other statement takes the snapshot.
   if (isLastTry) await lockWriters(tx);
   if (!(await claimLap(tx))) return { kind: 'BUSY' };
@@ -100,21 +120,24 @@ async function lapIn(tx: Tx, options: LapOptions, startedAt: Instant, attempts: 
   if (options.onlyIfDue === true && !job.isDue) return { kind: 'NOT_DUE' };
 
   const at = options.at ?? (await readClock(tx));
-  const lap = await decideLap(tx, at);
+  const lap = await decideLap(tx, at, options.memory?.last, job.round);
   const digest = digestOf(lap.outcome);
   const counts = countsOf(lap);
   const ran = { kind: 'RAN', at, digest, more: lap.outcome.more, counts, attempts, book: lap.bookAfter() } as const;
   const round = (BigInt(job.round) + 1n).toString();
   // A dry run stores too, so that whatever the database would refuse is refused here as well; then all is undone.
-  await storeOutcome(tx, lap, { id: round, at }, digest, ran.book);
+  const shown = await storeOutcome(tx, lap, { id: round, at }, digest, ran.book, options.memory?.last?.book);
   if (options.dryRun === true) throw new DryRunEnds({ ...ran, round: null, dryRun: true });
   await recordRun(tx, { jobId: WATERFALL_JOB, round, worker: options.worker, startedAt, attempts, counts: { ...counts }, failure: null });
+  remember({ round, book: ran.book, shown });
   return { ...ran, round, dryRun: false };
 }
 
-async function decideLap(tx: Tx, at: Instant): Promise<Lap> {
-  const state = await loadRiskState(tx, at);
-  const lap = new Lap(makeBook(state), await loadStandingCalls(tx), await loadShownLevels(tx));
+async function decideLap(tx: Tx, at: Instant, last: LapMemory['last'], round: string): Promise<Lap> {
+  const state = await loadRiskState(tx, at, last?.book.state);
+  // Only laps publish levels: those of this process's last one stand if no other lap came after it.
+  const shown = last?.round === round ? last.shown : await loadShownLevels(tx);
+  const lap = new Lap(makeBook(state, { previous: last?.book }), await loadStandingCalls(tx), shown);
   const troubles = survey(lap);
   if (troubles.length > 0) for (const depth of await loadDepthLeft(tx)) lap.setDepth(depth.marketId, depth);
   act(lap, troubles);

@@ -8,7 +8,7 @@ import { announce } from '../db/record-notice.js';
 import { writePositions } from '../db/record-positions.js';
 import { addMilliseconds } from '../risk/instant.js';
 import type { Cause, Outcome } from '../risk/outcome.js';
-import type { Lap } from './lap.js';
+import type { Lap, ShownLevel } from './lap.js';
 
 export interface LapCounts {
   readonly accounts: number;
@@ -42,8 +42,18 @@ export function countsOf(lap: Lap): LapCounts {
   };
 }
 
-/** Stores what a lap decided. The accounts that it changed are locked first; one that is no longer as the lap saw it fails. */
-export async function storeOutcome(tx: Tx, lap: Lap, key: history.LapKey, digest: string, after: Book): Promise<void> {
+/**
+ * Stores what a lap decided. The accounts that it changed are locked first; one that is no longer as the lap saw it
+ * fails. Returns the levels that are published from now on.
+ */
+export async function storeOutcome(
+  tx: Tx,
+  lap: Lap,
+  key: history.LapKey,
+  digest: string,
+  after: Book,
+  published: Book | undefined,
+): Promise<ReadonlyMap<string, ShownLevel>> {
   const { outcome } = lap;
   await lockMarkets(tx, outcome.halts.map((halt) => halt.marketId), 'CHANGE');
   await lockAccounts(tx, [...lap.changed()].map((account) => account.id));
@@ -56,8 +66,9 @@ export async function storeOutcome(tx: Tx, lap: Lap, key: history.LapKey, digest
   await history.insertForcedTrades(tx, key, forcedTrades(outcome, liquidationIds, legIds));
   await haltMarkets(tx, key, outcome.halts);
   if (hasHistory(outcome)) await history.insertLapPrices(tx, key, lapPrices(lap));
-  await publish(tx, lap, key, after);
+  const shown = await publish(tx, lap, key, after, published);
   await announce(tx, 'lap');
+  return shown;
 }
 
 async function storeCalls(tx: Tx, lap: Lap, key: history.LapKey): Promise<void> {
@@ -142,21 +153,31 @@ function lapPrices(lap: Lap): history.LapPrice[] {
 }
 
 /** Step 8: the levels of the new rankings that differ from those last published, and the positions that are gone. */
-async function publish(tx: Tx, lap: Lap, key: history.LapKey, after: Book): Promise<void> {
+async function publish(tx: Tx, lap: Lap, key: history.LapKey, after: Book, published: Book | undefined): Promise<ReadonlyMap<string, ShownLevel>> {
   const changed: PublishedLevel[] = [];
+  let isSame = published?.state.accounts === after.state.accounts;
   for (const marketId of after.state.markets.keys()) {
     for (const side of ['LONG', 'SHORT'] as const) {
-      const { id, ranking } = after.ranking(marketId, side);
-      for (const { accountId, level, rank } of ranking.entries) {
+      const made = after.ranking(marketId, side);
+      if (made === published?.ranking(marketId, side)) continue;
+      isSame = false;
+      for (const { accountId, level, rank } of made.ranking.entries) {
         if (lap.shown.get(`${accountId} ${marketId}`)?.level === level) continue;
-        changed.push({ accountId, marketId, level, rank, rankingDigest: id });
+        changed.push({ accountId, marketId, level, rank, rankingDigest: made.id });
       }
     }
   }
-  const gone = [];
-  for (const key of lap.shown.keys()) {
-    const [accountId = '', marketId = ''] = key.split(' ');
-    if (after.state.accounts.get(accountId)?.positions.has(marketId) !== true) gone.push({ accountId, marketId });
-  }
+  if (isSame) return lap.shown;
+  const gone = [...lap.shown.keys()].map(splitKey).filter((p) => after.state.accounts.get(p.accountId)?.positions.has(p.marketId) !== true);
   await publishLevels(tx, key, changed, gone);
+  if (changed.length + gone.length === 0) return lap.shown;
+  const shown = new Map(lap.shown);
+  for (const { accountId, marketId } of gone) shown.delete(`${accountId} ${marketId}`);
+  for (const { accountId, marketId, level, rank } of changed) shown.set(`${accountId} ${marketId}`, { level, rank, at: key.at });
+  return shown;
+}
+
+function splitKey(key: string): { accountId: string; marketId: string } {
+  const [accountId = '', marketId = ''] = key.split(' ');
+  return { accountId, marketId };
 }

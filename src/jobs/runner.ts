@@ -1,5 +1,5 @@
 import type { Sql } from '../db/connect.js';
-import { runLap, type LapResult } from '../engine/run-lap.js';
+import { runLap, type LapMemory, type LapResult } from '../engine/run-lap.js';
 import { messageOf } from '../errors.js';
 import type { Log } from '../telemetry.js';
 
@@ -27,6 +27,7 @@ export class JobRunner {
   #wake: (() => void) | undefined;
   #loop: Promise<void> | undefined;
   #lastIdleReason = '';
+  readonly #memory: LapMemory = {};
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -62,7 +63,7 @@ export class JobRunner {
   async #lap(isHinted: boolean): Promise<LapResult | 'FAILED'> {
     const { sql, worker, log } = this.#options;
     try {
-      const result = await runLap(sql, { worker, onlyIfDue: !isHinted });
+      const result = await runLap(sql, { worker, onlyIfDue: !isHinted, memory: this.#memory });
       if (result.kind === 'RAN') {
         const { round, counts, attempts } = result;
         const isQuiet = counts.transitions + counts.liquidations + counts.events + counts.badDebts === 0;

@@ -10,7 +10,7 @@ import { entryPrice } from '../../src/risk/position.js';
 import { percentileOf } from '../../src/risk/ranking.js';
 import { createTestDatabase } from '../support/database.js';
 import type { TestDatabase } from '../support/database.js';
-import { BOOK_INSTANT, randomBook, writeBook, type RandomBook } from '../support/random-book.js';
+import { BOOK_INSTANT, unequalBook, writeBook, type UnequalBook } from '../support/unequal-book.js';
 
 /** Where NUMERIC(38,18) ends. */
 const STORABLE = dec('100000000000000000000');
@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => db.drop());
 
 /** Runs `work` on a database that holds the book, and nothing else, and takes all of it back. */
-async function onBook<T>(book: RandomBook, work: (tx: Tx) => Promise<T>): Promise<T> {
+async function onBook<T>(book: UnequalBook, work: (tx: Tx) => Promise<T>): Promise<T> {
   const answers: T[] = [];
   const undone = new Error('undone');
   await db.sql
@@ -135,7 +135,7 @@ async function bothSides(tx: Tx): Promise<{ sql: Record<string, string[]>; risk:
 }
 
 /** Moves balances so that accounts stand exactly on a threshold, or one grid step beside it. */
-async function moveToThresholds(tx: Tx, { venue, accounts }: RandomBook): Promise<void> {
+async function moveToThresholds(tx: Tx, { venue, accounts }: UnequalBook): Promise<void> {
   const book = await loadBook(tx);
   const moved: { id: string; balance: Decimal }[] = [];
   for (const [k, { id }] of accounts.entries()) {
@@ -166,7 +166,7 @@ async function moveToThresholds(tx: Tx, { venue, accounts }: RandomBook): Promis
 describe('the views and risk', () => {
   it('say the same of any book, to the last digit', async () => {
     await fc.assert(
-      fc.asyncProperty(randomBook, fc.boolean(), async (book, isOnThresholds) => {
+      fc.asyncProperty(unequalBook, fc.boolean(), async (book, isOnThresholds) => {
         const { sql, risk } = await onBook(book, async (tx) => {
           if (isOnThresholds) await moveToThresholds(tx, book);
           return bothSides(tx);
@@ -208,7 +208,7 @@ describe('the views and risk', () => {
 
   it.each(WRONG)('would not: %s', async (_name, statement) => {
     const check = await fc.check(
-      fc.asyncProperty(randomBook, async (book) => {
+      fc.asyncProperty(unequalBook, async (book) => {
         const { sql, risk } = await onBook(book, async (tx) => {
           await tx.unsafe(`create or replace function ${statement}`);
           return bothSides(tx);

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freshVenue, startApi, tellOfAlice, type TestApi } from './api.js';
 
+/* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access,
+   @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-return, @typescript-eslint/no-unsafe-argument
+   -- answers are JSON, read by the names just asked for */
+
 describe('what a trading panel asks', () => {
   let api: TestApi;
   beforeAll(async () => {

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import type { BookLine } from '../../src/ingest/book-line.js';
 import { value, type Contract } from '../../src/risk/contract.js';
 import { dec, type Decimal } from '../../src/risk/decimal.js';
@@ -72,12 +71,12 @@ interface Shape extends Omit<Contract, 'id'> {
 }
 
 /** A lot is worth about 100 in each of them, so that one range of balances fits all. */
-const SHAPES: readonly Shape[] = [
+export const SHAPES: readonly Shape[] = [
   shape('LINEAR', 'U', '1', '1', 2, (level) => `${level.slice(0, -2)}.${level.slice(-2)}`),
   shape('LINEAR', 'U', '0.01', '0.1', 4, (level, digits) => `${level}0.${digits.slice(0, 4)}`),
   shape('LINEAR', 'U', '10', '10', 7, (level, digits) => `${below1(level)}${digits.slice(0, 3)}`),
   shape('INVERSE', 'B', '100', '1', 18, (level, digits) => `${below1(level)}${digits}`),
-  shape('INVERSE', 'B', '7', '2', 18, (level, digits) => `${below1(level).replace('.', '.1')}${digits}`),
+  shape('INVERSE', 'B', '7', '2', 18, (level, digits) => `0.${level.padStart(5, '0')}${digits.slice(1)}`),
 ];
 
 function shape(
@@ -99,7 +98,7 @@ function below1(level: string): string {
   return `${text.slice(0, 1)}.${text.slice(1)}`;
 }
 
-const BRACKETS = [
+export const BRACKETS = [
   ['0:0.05:0.1'],
   ['0:0.01:0.02', '500:0.025:0.05', '1500:0.05:0.1'],
   ['0:0.004:0.008', '300.000000000000000001:0.1:0.2'],
@@ -137,7 +136,12 @@ export function openingLines(plan: BookPlan): BookLine[] {
     const { perEventCap, windowAllowance } = fund;
     lines.push({ type: 'asset', id: asset });
     lines.push({ type: 'fund', id: `fund-${asset}`, assetId: asset, name: asset, perEventCap, windowAllowance });
-    const provider = { id: `lp-${asset}`, traderId: 'venue', kind: 'LIQUIDITY_PROVIDER', marginAssetId: asset } as const;
+    const provider = {
+      id: `lp-${asset}`,
+      traderId: 'venue',
+      kind: 'LIQUIDITY_PROVIDER',
+      marginAssetId: asset,
+    } as const;
     lines.push({ type: 'account', ...provider });
   }
   lines.push({ type: 'venueParameters', ...plan.venue, callDeadlineMs: 1500, ...CHANGE });
@@ -148,10 +152,12 @@ export function openingLines(plan: BookPlan): BookLine[] {
     lines.push({ type: 'account', id, traderId: id, mode: account.mode, marginAssetId: assetOf(plan, account) });
   }
   for (const [index, fund] of plan.funds.entries()) {
-    if (fund.balance !== '0') lines.push({ type: 'balance', accountId: index === 0 ? 'fund-U' : 'fund-B', amount: fund.balance });
+    if (fund.balance !== '0')
+      lines.push({ type: 'balance', accountId: index === 0 ? 'fund-U' : 'fund-B', amount: fund.balance });
   }
   for (const [index, account] of plan.accounts.entries()) {
-    if (account.balance !== '0') lines.push({ type: 'balance', accountId: accountIdOf(index), amount: account.balance });
+    if (account.balance !== '0')
+      lines.push({ type: 'balance', accountId: accountIdOf(index), amount: account.balance });
   }
   for (const [key, { size, cost }] of openHoldings(plan)) {
     const [accountId = '', marketId = ''] = key.split(' ');
@@ -170,7 +176,7 @@ function marketLine(plan: BookPlan, index: number, market: MarketPlan): BookLine
   return {
     ...{ type: 'market', id: marketIdOf(index), payoff, settlementAssetId, ...texts, brackets, ...CHANGE },
     ...{ insuranceFundId: fundIdOf(plan, index), liquidityProviderId: providerIdOf(plan, index) },
-    ...{ maxDeviation, maxFeeRate, badDebtLimit, priceBand: '0.9', staleAfterMs: 1500 },
+    ...{ maxDeviation, maxFeeRate, badDebtLimit, priceBand: '0.9', staleAfterMs: 500 },
     policy: { score, allocation, priceBasis },
   };
 }
@@ -184,7 +190,9 @@ export function openHoldings(plan: BookPlan): Map<string, Holding> {
     const contract = { ...shapeOf(plan, market), id: marketIdOf(market) };
     const buyer = partyOf(plan, market, trade.buyer);
     const seller = partyOf(plan, market, trade.seller);
-    const barred = [buyer, seller].some(({ id, mode }) => mode === 'ISOLATED' && (marketOf.get(id) ?? contract.id) !== contract.id);
+    const barred = [buyer, seller].some(
+      ({ id, mode }) => mode === 'ISOLATED' && (marketOf.get(id) ?? contract.id) !== contract.id,
+    );
     if (buyer.id === seller.id || barred) continue;
     const size = dec(trade.lots).times(contract.sizeStep);
     const worth = value(contract, size, dec(priceText(market, plan, trade.price)));
@@ -225,72 +233,3 @@ export function depthText(
     return [text, dec(lots).times(sizeStep).toFixed()];
   });
 }
-
-const digits = fc.stringMatching(/^[0-9]{14}$/);
-const pricePlan = (from: number, to: number): fc.Arbitrary<PricePlan> =>
-  fc.record({ level: fc.integer({ min: from, max: to }), digits });
-
-/** Few of them, so that ties are common, and many with all 18 decimals. */
-const balance = fc.oneof(
-  fc.constantFrom('0', '20', '50', '100', '100', '300', '1000', '0.000000000000000001', '-5'),
-  fc.tuple(fc.integer({ min: 0, max: 250 }), fc.stringMatching(/^[0-9]{18}$/)).map(([whole, part]) => `${whole}.${part}`),
-);
-
-const marketPlan: fc.Arbitrary<MarketPlan> = fc.record({
-  shape: fc.nat(SHAPES.length - 1),
-  brackets: fc.nat(BRACKETS.length - 1),
-  score: fc.constantFrom('LEVERAGED_RETURN', 'LEVERAGED_RETURN', 'ACCOUNT_RETURN'),
-  allocation: fc.constantFrom('QUEUE', 'QUEUE', 'PRO_RATA'),
-  priceBasis: fc.constantFrom('BANKRUPTCY', 'BANKRUPTCY', 'BANKRUPTCY', 'MARK'),
-  maxDeviation: fc.constantFrom('0.1', '0.03', '0.5'),
-  maxFeeRate: fc.constantFrom('0.0025', '0.003999999999999999', '0'),
-  badDebtLimit: fc.constantFrom('1000000', '1000000', '0'),
-});
-
-const level = fc.tuple(fc.integer({ min: 1, max: 400 }), fc.constantFrom('1', '2', '3', '7', '30'));
-const depthPlan: fc.Arbitrary<DepthPlan> = fc.record({
-  bids: fc.array(level, { maxLength: 4 }),
-  asks: fc.array(level, { maxLength: 4 }),
-});
-
-const LAPS = 4;
-const MARKETS = 3;
-
-/** Books in which much goes wrong: entries and marks up to 15 % apart, positions of up to ten times their collateral and more. */
-export const bookPlan: fc.Arbitrary<BookPlan> = fc.record({
-  markets: fc.array(marketPlan, { minLength: 1, maxLength: MARKETS }),
-  accounts: fc.array(
-    fc.record({ mode: fc.constantFrom('CROSS', 'CROSS', 'ISOLATED'), home: fc.nat(MARKETS - 1), balance }),
-    { minLength: 3, maxLength: 14 },
-  ),
-  trades: fc.array(
-    fc.record({
-      market: fc.nat(MARKETS - 1),
-      buyer: fc.nat(20),
-      seller: fc.nat(20),
-      lots: fc.constantFrom('1', '2', '3', '5', '10'),
-      price: pricePlan(9300, 10700),
-    }),
-    { minLength: 8, maxLength: 40 },
-  ),
-  funds: fc.array(
-    fc.record({
-      balance: fc.oneof(fc.constantFrom('0', '1', '30', '10000'), fc.stringMatching(/^[1-9][0-9]\.[0-9]{18}$/)),
-      perEventCap: fc.constantFrom(null, null, null, '3.000000000000000003'),
-      windowAllowance: fc.constantFrom(null, null, null, '11'),
-    }),
-    { minLength: 2, maxLength: 2 },
-  ),
-  venue: fc.record({
-    accountsPerLap: fc.constantFrom(100, 100, 2),
-    onCallLapse: fc.constantFrom('REDUCE_ONLY', 'LIQUIDATE'),
-  }),
-  laps: fc.array(
-    fc.record({
-      prices: fc.array(pricePlan(8600, 11400), { minLength: MARKETS, maxLength: MARKETS }),
-      silent: fc.constantFrom(0, 0, 0, 1, 2, 4),
-      depths: fc.array(depthPlan, { minLength: MARKETS, maxLength: MARKETS }),
-    }),
-    { minLength: 1, maxLength: LAPS },
-  ),
-});

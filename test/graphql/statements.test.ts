@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Sql } from '../../src/db/connect.js';
+import type { Prisma } from '../../src/db/prisma.js';
+import { freshVenue, startApi, type TestApi } from './api.js';
+
+const ACCOUNTS = 30;
+
+describe('statements of a request', () => {
+  let api: TestApi;
+  let asked = 0;
+  beforeAll(async () => {
+    // Fragments count too, which is as good: what must not grow must not grow with them.
+    const watchSql = (sql: Sql): Sql =>
+      new Proxy(sql, {
+        apply(target, self, args) {
+          asked++;
+          return Reflect.apply(target, self, args) as unknown;
+        },
+      });
+    const watchPrisma = (prisma: Prisma): Prisma =>
+      prisma.$extends({
+        query: {
+          $allOperations({ args, query }) {
+            asked++;
+            return query(args);
+          },
+        },
+      }) as unknown as Prisma;
+    api = await startApi({ watchSql, watchPrisma });
+    const venue = await freshVenue(api.sql);
+    for (let k = 0; k < ACCOUNTS; k++) {
+      const id = `a${String(k).padStart(2, '0')}`;
+      await venue.account(id, { deposit: '50' });
+      await venue.trade('BTCUSDT', id, 'lp-usdt', '1', '100');
+      await venue.trade('ETHUSDT', 'lp-usdt', id, '1', '100');
+    }
+    await venue.price('BTCUSDT', '70');
+    await venue.price('ETHUSDT', '119');
+    await api.book.refresh();
+    await api.ask('mutation { jobRun(input: { name: "waterfall" }) { outcome } }');
+  });
+  afterAll(() => api.stop());
+
+  async function count(query: string, first: number): Promise<number> {
+    asked = 0;
+    await api.read(query, { first });
+    return asked;
+  }
+
+  it('do not grow with the page: accounts and all that hangs on them', async () => {
+    const query = `query($first: Int) { accounts(first: $first) { edges { node { externalId kind trader { externalId } marginAsset { symbol }
+      margin { equity status } positions { side size liquidationPrice market { symbol status settlementAsset { symbol } markPrice { price } policy { score } brackets { floor } insuranceFund { name } }
+        adl { state level rank } }
+      ledger(first: 3) { edges { node { amount } } } marginCalls { edges { node { status } } } liquidations { edges { node { closed fills { size } } } }
+      deleverageLegs { edges { node { concession event { price concession policy { score } liquidation { closed } } } } } explanation } } } }`;
+    expect(await count(query, 1)).toBe(await count(query, 100));
+    expect(asked).toBeLessThan(120);
+  });
+
+  it('do not grow with the page: events, legs and forced trades', async () => {
+    const query = `query($first: Int) { deleverageEvents(first: $first) { edges { node { market { symbol status } account { kind } legCount skips { reason } explanation
+        legs(first: $first) { edges { node { explanation account { trader { externalId } } event { price } } } } } } }
+      forcedTrades(first: $first) { edges { node { market { status } account { kind } liquidation { closed } leg { concession } } } }
+      jobRuns(first: $first) { edges { node { job { name } } } } }`;
+    const { deleverageEvents } = (await api.read('{ deleverageEvents(first: 100) { edges { cursor } } }')) as {
+      deleverageEvents: { edges: unknown[] };
+    };
+    expect(deleverageEvents.edges.length).toBeGreaterThan(10);
+    expect(await count(query, 2)).toBe(await count(query, 100));
+  });
+});
