@@ -45,7 +45,13 @@ export function makeBenchBook({ positions, doomed, seed }: BenchSize): BenchBook
       const size = held[marketId];
       if (size === undefined || size === 0) continue;
       sums[marketId] += size;
-      lines.push({ type: 'position', accountId: id, marketId, size: milli(size), entryPrice: String(marketId === 'BTCUSDT' ? BTC_PRICE : ETH_PRICE) });
+      lines.push({
+        type: 'position',
+        accountId: id,
+        marketId,
+        size: milli(size),
+        entryPrice: String(marketId === 'BTCUSDT' ? BTC_PRICE : ETH_PRICE),
+      });
     }
     accountIds.push(id);
   };
@@ -63,7 +69,8 @@ export function makeBenchBook({ positions, doomed, seed }: BenchSize): BenchBook
   }
   for (const marketId of ['BTCUSDT', 'ETHUSDT'] as const) {
     const price = String(marketId === 'BTCUSDT' ? BTC_PRICE : ETH_PRICE);
-    if (sums[marketId] !== 0) lines.push({ type: 'position', accountId: 'lp', marketId, size: milli(-sums[marketId]), entryPrice: price });
+    if (sums[marketId] !== 0)
+      lines.push({ type: 'position', accountId: 'lp', marketId, size: milli(-sums[marketId]), entryPrice: price });
     lines.push({ type: 'price', id: 'start', marketId, price });
   }
   return { lines, accountIds, crashPrice: '95000' };
@@ -76,7 +83,10 @@ function* venueLines(): Iterable<BookLine> {
   yield { type: 'balance', accountId: 'lp', amount: ENOUGH };
   yield { type: 'fund', id: 'fund', traderId: 'bench', assetId: 'USDT', name: 'Bench fund' };
   yield { type: 'balance', accountId: 'fund', amount: '1000' };
-  for (const [id, tick] of [['BTCUSDT', '0.1'], ['ETHUSDT', '0.01']] as const) {
+  for (const [id, tick] of [
+    ['BTCUSDT', '0.1'],
+    ['ETHUSDT', '0.01'],
+  ] as const) {
     yield {
       type: 'market',
       id,

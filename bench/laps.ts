@@ -65,7 +65,15 @@ export async function measureLaps(server: EmbeddedServer, size: BenchSize): Prom
   if (crashed === undefined) throw new Error('nothing crashed');
   const crash = summarize(crashes);
   const { events, legs } = crashed.counts;
-  return { accountIds: book.accountIds, idle, moving, crash, bankruptcies: events, legs, legsPerSecond: (legs / crash.medianMs) * 1000 };
+  return {
+    accountIds: book.accountIds,
+    idle,
+    moving,
+    crash,
+    bankruptcies: events,
+    legs,
+    legsPerSecond: (legs / crash.medianMs) * 1000,
+  };
 }
 
 async function lap(sql: Sql, memory?: LapMemory): Promise<LapRan> {
@@ -76,7 +84,8 @@ async function lap(sql: Sql, memory?: LapMemory): Promise<LapRan> {
 
 /** A fast wrong answer is no answer. */
 async function check(sql: Sql, { counts }: LapRan, { doomed }: BenchSize): Promise<void> {
-  if (counts.events !== doomed) throw new Error(`${String(counts.events)} accounts were deleveraged, not ${String(doomed)}`);
+  if (counts.events !== doomed)
+    throw new Error(`${String(counts.events)} accounts were deleveraged, not ${String(doomed)}`);
   const violations = await sql`select * from invariant_violations`;
   if (violations.length > 0) throw new Error(`invariants broken: ${JSON.stringify(violations[0])}`);
 }

@@ -12,7 +12,9 @@ import { measurePanel } from './panel.js';
 import { measureRanking } from './ranking.js';
 import { writeReport } from './report.js';
 
-const { values } = parseArgs({ options: { positions: { type: 'string', default: '10000' }, seed: { type: 'string', default: '1' } } });
+const { values } = parseArgs({
+  options: { positions: { type: 'string', default: '10000' }, seed: { type: 'string', default: '1' } },
+});
 const positions = Number.parseInt(values.positions, 10);
 const seed = Number.parseInt(values.seed, 10);
 const DOOMED = 100;

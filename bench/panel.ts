@@ -33,7 +33,13 @@ export async function measurePanel(databaseUrl: string, accountIds: readonly str
     });
     if (result.errors + result.non2xx > 0) throw new Error(`${String(result.errors + result.non2xx)} requests failed`);
     const { requests, latency } = result;
-    return { requestsPerSecond: requests.average, medianMs: latency.p50, p99Ms: latency.p99, connections: CONNECTIONS, seconds: SECONDS };
+    return {
+      requestsPerSecond: requests.average,
+      medianMs: latency.p50,
+      p99Ms: latency.p99,
+      connections: CONNECTIONS,
+      seconds: SECONDS,
+    };
   } finally {
     await app.stop();
   }
@@ -41,7 +47,10 @@ export async function measurePanel(databaseUrl: string, accountIds: readonly str
 
 async function checkAnswer(url: string, body: string): Promise<void> {
   const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
-  const { data, errors } = (await answer.json()) as { data?: { account?: { positions: { adl: { state: string } }[] } }; errors?: unknown };
+  const { data, errors } = (await answer.json()) as {
+    data?: { account?: { positions: { adl: { state: string } }[] } };
+    errors?: unknown;
+  };
   const states = data?.account?.positions.map((position) => position.adl.state) ?? [];
   if (errors !== undefined || states.length === 0 || states.some((state) => state !== 'RANKED')) {
     throw new Error(`the panel is not answered: ${JSON.stringify(errors ?? data)}`);

@@ -25,7 +25,11 @@ export async function measureRanking(url: string): Promise<RankingTimes> {
       const book = makeBook(from);
       return [...from.markets.keys()].flatMap((marketId) =>
         (['LONG', 'SHORT'] as const).flatMap((side) =>
-          book.ranking(marketId, side).ranking.entries.map((e) => `${marketId} ${side} ${String(e.rank)} ${e.accountId} ${e.score.value?.toFixed() ?? '-'}`),
+          book
+            .ranking(marketId, side)
+            .ranking.entries.map(
+              (e) => `${marketId} ${side} ${String(e.rank)} ${e.accountId} ${e.score.value?.toFixed() ?? '-'}`,
+            ),
         ),
       );
     };
@@ -33,10 +37,14 @@ export async function measureRanking(url: string): Promise<RankingTimes> {
     const fromNothing = await time(RUNS, async () => rankAll(await loadRiskState(sql, await readClock(sql))));
     const view = await time(RUNS, () => rankInSql(sql));
     const ours = rankAll(state);
-    const theirs = (await rankInSql(sql)).map((row) => `${row.market_id} ${row.side} ${String(row.rank)} ${row.account_id} ${plain(row.score)}`);
+    const theirs = (await rankInSql(sql)).map(
+      (row) => `${row.market_id} ${row.side} ${row.rank} ${row.account_id} ${plain(row.score)}`,
+    );
     const difference = ours.findIndex((line, i) => line !== theirs[i]);
     if (difference >= 0 || ours.length !== theirs.length) {
-      throw new Error(`the rankings differ: ${ours[difference] ?? 'nothing'} against ${theirs[difference] ?? 'nothing'}`);
+      throw new Error(
+        `the rankings differ: ${ours[difference] ?? 'nothing'} against ${theirs[difference] ?? 'nothing'}`,
+      );
     }
     return { fromNothing, inMemory, view, entries: ours.length };
   } finally {
@@ -53,7 +61,9 @@ interface QueueRow {
 }
 
 async function rankInSql(sql: Sql): Promise<QueueRow[]> {
-  return sql<QueueRow[]>`select market_id, side, rank::text, account_id, trim_scale(score)::text as score from adl_queue order by market_id, side, rank`;
+  return sql<
+    QueueRow[]
+  >`select market_id, side, rank::text, account_id, trim_scale(score)::text as score from adl_queue order by market_id, side, rank`;
 }
 
 function plain(score: string | null): string {

@@ -26,7 +26,8 @@ export async function writeReport(report: Report): Promise<void> {
 
 function render({ positions, seed, postgres, laps, ranking, panel }: Report): string {
   const [cpu] = cpus();
-  const row = (name: string, t: Times, beside = ''): string => `| ${name} | ${ms(t.medianMs)} | ${ms(t.p99Ms)} | ${String(t.runs)} | ${beside} |`;
+  const row = (name: string, t: Times, beside = ''): string =>
+    `| ${name} | ${ms(t.medianMs)} | ${ms(t.p99Ms)} | ${String(t.runs)} | ${beside} |`;
   const ratio = (a: Times, b: Times): string => `${(b.medianMs / a.medianMs).toFixed(1)} times as fast as the view`;
   return `# Benchmarks
 

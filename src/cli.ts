@@ -4,7 +4,7 @@ import process from 'node:process';
 import { Command, CommanderError } from 'commander';
 import { parseConfig, type Config } from './config.js';
 import { closeSql, openSql, type Sql } from './db/connect.js';
-import { openServiceDatabase, type DatabaseOptions, type ServiceDatabase } from './db/service-database.js';
+import { openDatabase, type DatabaseOptions, type OpenDatabase } from './db/open-database.js';
 import { replay, REPLAY_DATABASE, REPLAYS } from './demo/replay.js';
 import { runLap, WATERFALL_JOB } from './engine/run-lap.js';
 import { BackstopError, messageOf } from './errors.js';
@@ -42,12 +42,18 @@ function commands(setting: Setting, outcome: { code: number }): Command {
     .description('Risk state and auto-deleveraging for derivatives exchanges, on PostgreSQL')
     .exitOverride()
     .showHelpAfterError();
-  program.command('serve').description('serve GraphQL and run the scheduled job, until stopped').action(async () => {
-    outcome.code = await serve(setting.config, setting.log);
-  });
-  program.command('migrate').description('bring the database to this version, and stop').action(async () => {
-    await inDatabase(setting, {}, () => Promise.resolve(process.stdout.write('the database is up to date\n')));
-  });
+  program
+    .command('serve')
+    .description('serve GraphQL and run the scheduled job, until stopped')
+    .action(async () => {
+      outcome.code = await serve(setting.config, setting.log);
+    });
+  program
+    .command('migrate')
+    .description('bring the database to this version, and stop')
+    .action(async () => {
+      await inDatabase(setting, {}, () => Promise.resolve(process.stdout.write('the database is up to date\n')));
+    });
   program
     .command('import')
     .description('load a whole book of NDJSON lines, all or nothing')
@@ -70,7 +76,9 @@ function commands(setting: Setting, outcome: { code: number }): Command {
     .description('run a job once, now')
     .argument('<job>', WATERFALL_JOB)
     .option('--dry-run', 'decide the same and store nothing', false)
-    .action((job: string, options: { dryRun: boolean }) => inDatabase(setting, {}, (sql) => runJob(sql, job, options.dryRun)));
+    .action((job: string, options: { dryRun: boolean }) =>
+      inDatabase(setting, {}, (sql) => runJob(sql, job, options.dryRun)),
+    );
   program
     .command('explain')
     .description('say why: an ADL event by its number, or an account by its id')
@@ -84,8 +92,12 @@ function commands(setting: Setting, outcome: { code: number }): Command {
   return program;
 }
 
-async function inDatabase(setting: Setting, options: Pick<DatabaseOptions, 'database' | 'anew'>, work: (sql: Sql, database: ServiceDatabase) => Promise<unknown>): Promise<void> {
-  const database = await openServiceDatabase({ ...setting, ...options });
+async function inDatabase(
+  setting: Setting,
+  options: Pick<DatabaseOptions, 'database' | 'anew'>,
+  work: (sql: Sql, database: OpenDatabase) => Promise<unknown>,
+): Promise<void> {
+  const database = await openDatabase({ ...setting, ...options });
   const sql = openSql(database.url, { applicationName: 'backstop-cli' });
   try {
     await work(sql, database);
@@ -99,7 +111,11 @@ async function importFile(sql: Sql, file: string): Promise<void> {
   const input = file === '-' ? process.stdin : createReadStream(file);
   const progress = showProgress('lines');
   try {
-    const summary = await importBook(sql, input, { onProgress: ({ lines }) => { progress.update(lines); } });
+    const summary = await importBook(sql, input, {
+      onProgress: ({ lines }) => {
+        progress.update(lines);
+      },
+    });
     process.stdout.write(`${JSON.stringify(summary)}\n`);
   } finally {
     progress.stop();
@@ -114,7 +130,9 @@ async function replayDay(setting: Setting, day: string): Promise<number> {
   await inDatabase(setting, { database: REPLAY_DATABASE, anew: true }, async (sql) => {
     const started = performance.now();
     const progress = showProgress('minutes');
-    const { report, faults, endedAt } = await replay(sql, (done) => { progress.update(done); });
+    const { report, faults, endedAt } = await replay(sql, (done) => {
+      progress.update(done);
+    });
     progress.stop();
     process.stdout.write(report);
     for (const fault of faults) process.stderr.write(`not conserved: ${fault}\n`);
@@ -128,17 +146,23 @@ async function replayDay(setting: Setting, day: string): Promise<number> {
 
 async function keepDatabase(setting: Setting, name: string | undefined): Promise<void> {
   await inDatabase(setting, name === undefined ? {} : { database: name }, async (_sql, database) => {
-    process.stdout.write(`PostgreSQL ${database.version}${database.dataDir === null ? '' : `, data in ${database.dataDir}`}\n`);
+    process.stdout.write(
+      `PostgreSQL ${database.version}${database.dataDir === null ? '' : `, data in ${database.dataDir}`}\n`,
+    );
     if (database.readerUrl !== null) process.stdout.write(`psql '${database.readerUrl}'\n`);
     await untilStopped();
   });
 }
 
 async function runJob(sql: Sql, job: string, dryRun: boolean): Promise<void> {
-  if (job !== WATERFALL_JOB) throw new BackstopError('BAD_INPUT', `There is no job ${job}; there is: ${WATERFALL_JOB}.`);
+  if (job !== WATERFALL_JOB)
+    throw new BackstopError('BAD_INPUT', `There is no job ${job}; there is: ${WATERFALL_JOB}.`);
   const result = await runLap(sql, { worker: `cli/${String(process.pid)}`, dryRun });
   if (result.kind !== 'RAN') {
-    throw new BackstopError('CONFLICT', result.kind === 'BUSY' ? 'Another process is inside a lap; try again.' : 'The job is paused.');
+    throw new BackstopError(
+      'CONFLICT',
+      result.kind === 'BUSY' ? 'Another process is inside a lap; try again.' : 'The job is paused.',
+    );
   }
   const { round, at, digest, more, counts } = result;
   process.stdout.write(`${JSON.stringify({ round, dryRun, at, digest, more, counts })}\n`);

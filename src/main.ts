@@ -3,7 +3,7 @@ import process from 'node:process';
 import { startApp } from './app.js';
 import type { Config } from './config.js';
 import { closeSql, openSql } from './db/connect.js';
-import { openServiceDatabase } from './db/service-database.js';
+import { openDatabase } from './db/open-database.js';
 import { startDemoFeed } from './demo/feed.js';
 import { isEmpty, loadDemo } from './demo/first-start.js';
 import { BackstopError, messageOf } from './errors.js';
@@ -16,9 +16,11 @@ export async function serve(config: Config, log: Log): Promise<number> {
   await checkPort(config);
   let lose: (error: unknown) => void = () => undefined;
   const lost = new Promise<Error>((resolve) => {
-    lose = (error) => { resolve(new Error(`the embedded PostgreSQL is gone: ${messageOf(error)}`)); };
+    lose = (error) => {
+      resolve(new Error(`the embedded PostgreSQL is gone: ${messageOf(error)}`));
+    };
   });
-  const database = await openServiceDatabase({ config, log, onLost: lose });
+  const database = await openDatabase({ config, log, onLost: lose });
   const closers: (() => Promise<void>)[] = [() => database.stop()];
   try {
     const sql = openSql(database.url, { max: 3, applicationName: 'backstop-demo' });
@@ -53,6 +55,10 @@ async function checkPort({ host, port }: Config): Promise<void> {
       const why = error.code === 'EADDRINUSE' ? 'is in use' : `cannot be listened on (${error.code ?? error.message})`;
       reject(new BackstopError('SETUP', `Port ${String(port)} of ${host} ${why}; set PORT or HOST.`));
     });
-    probe.listen({ host, port }, () => { probe.close(() => { resolve(); }); });
+    probe.listen({ host, port }, () => {
+      probe.close(() => {
+        resolve();
+      });
+    });
   });
 }

@@ -12,8 +12,20 @@ export function showProgress(unit: string, total?: number): Progress {
     const format = total === undefined ? `{value} ${unit}` : `{bar} {value}/{total} ${unit}`;
     const bar = new SingleBar({ format, stream: process.stderr, hideCursor: true });
     bar.start(total ?? 0, 0);
-    return { update: (done) => { bar.update(done); }, stop: () => { bar.stop(); } };
+    return {
+      update: (done) => {
+        bar.update(done);
+      },
+      stop: () => {
+        bar.stop();
+      },
+    };
   }
   let last = 0;
-  return { update: (done) => { last = done; }, stop: () => process.stderr.write(`${String(last)} ${unit}\n`) };
+  return {
+    update: (done) => {
+      last = done;
+    },
+    stop: () => process.stderr.write(`${String(last)} ${unit}\n`),
+  };
 }

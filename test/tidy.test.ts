@@ -25,11 +25,13 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 const FOUNDATIONS: Readonly<Record<string, readonly string[]>> = {
   'src/errors.ts': ['db', 'book', 'ingest', 'engine', 'explanation', 'demo', 'jobs', 'graphql'],
   'src/telemetry.ts': ['db', 'book', 'ingest', 'engine', 'explanation', 'demo', 'jobs', 'graphql'],
-  'src/config.ts': ['demo'],
+  'src/config.ts': ['db', 'demo'],
   'src/generated/graphql.ts': ['graphql'],
 };
 const DATABASE_CLIENTS = /^(postgres|pg|@prisma\/.*|src\/generated\/prisma\/.*)$/;
 const LONGEST_FILE = 300;
+/** Tables of cases run longer. */
+const LONGEST_TEST = 500;
 
 function roomOf(name: string): string | undefined {
   return /^src\/([^/]+)\//.exec(name)?.[1];
@@ -93,7 +95,9 @@ describe('SQL', () => {
   it('changes the schema in migrations alone', () => {
     const ddl = /\b(create|alter|drop)\s+(or\s+replace\s+)?(table|view|function|trigger|index|type|role|domain)\b/i;
     const record = /^src\/db\/migrate\.ts:\d+ create table if not exists _prisma_migrations \($/;
-    expect(found(sources, ddl).filter((place) => !record.test(place))).toEqual([]);
+    // A password is the installation's, not the schema's.
+    const password = /^src\/db\/open-database\.ts:\d+ await sql\.unsafe\(`alter role \$\{READER\} login password/;
+    expect(found(sources, ddl).filter((place) => !record.test(place) && !password.test(place))).toEqual([]);
   });
 });
 
@@ -135,8 +139,10 @@ describe('money', () => {
 
 describe('files', () => {
   it('are one thought long', () => {
-    const long = everything.filter(({ text }) => text.split('\n').length > LONGEST_FILE + 1).map(({ name }) => name);
-    expect(long).toEqual([]);
+    const long = everything.filter(
+      ({ name, text }) => text.trimEnd().split('\n').length > (name.endsWith('.test.ts') ? LONGEST_TEST : LONGEST_FILE),
+    );
+    expect(long.map(({ name }) => name)).toEqual([]);
   });
 
   it('are named after the thing they hold', () => {

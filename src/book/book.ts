@@ -15,7 +15,12 @@ export interface AccountMargin {
 }
 
 export type Indicator =
-  | (Omit<RankEntry, 'accountId' | 'size'> & { readonly state: 'RANKED'; readonly queueLength: number; readonly percentile: Decimal; readonly rankingId: string })
+  | (Omit<RankEntry, 'accountId' | 'size'> & {
+      readonly state: 'RANKED';
+      readonly queueLength: number;
+      readonly percentile: Decimal;
+      readonly rankingId: string;
+    })
   | { readonly state: 'EXEMPT' | 'UNKNOWN' };
 
 /** Margin and rankings of one state of the database, made by `risk`. Rankings are made when first asked for. */
@@ -41,10 +46,13 @@ export interface BookSources {
 export function makeBook(state: RiskState, { known, previous }: BookSources = {}): Book {
   const isUnmoved = previous === undefined ? null : unmovedSince(previous.state, state);
   const margins = new Map<string, AccountMargin>();
-  let moved = previous === undefined || previous.state.accounts.size !== state.accounts.size || isUnmoved === null;
+  // The id of a ranking covers every price and policy, those of markets without positions too.
+  const isElsewhere = previous === undefined || previous.state.accounts.size !== state.accounts.size;
+  let moved = isElsewhere || isUnmoved === null || hasMovedMarkets(previous.state, state);
   for (const account of state.accounts.values()) {
     const old = previous?.margin(account.id);
-    const margin = known?.(account.id) ?? (old !== undefined && isUnmoved?.(old, account) === true ? old : marginOf(state, account));
+    const unmoved = old !== undefined && isUnmoved !== null && isUnmoved(old, account) ? old : undefined;
+    const margin = known?.(account.id) ?? unmoved ?? marginOf(state, account);
     moved ||= margin !== old;
     margins.set(account.id, margin);
   }
@@ -66,16 +74,38 @@ export function makeBook(state: RiskState, { known, previous }: BookSources = {}
     const published = ranking(marketId, sideOf(holding.size));
     const entry = published.entryOf.get(accountId);
     if (entry === undefined) throw new Error(`${accountId} is missing in the queue of ${marketId}`);
-    return { state: 'RANKED', ...entry, queueLength: published.ranking.queueLength, percentile: percentileOf(entry, published.ranking.queueSize), rankingId: published.id };
+    return {
+      state: 'RANKED',
+      ...entry,
+      queueLength: published.ranking.queueLength,
+      percentile: percentileOf(entry, published.ranking.queueSize),
+      rankingId: published.id,
+    };
   };
-  return { at: state.at, state, margin: (id) => margins.get(id), margins: () => margins.values(), rankings, ranking, indicator };
+  return {
+    at: state.at,
+    state,
+    margin: (id) => margins.get(id),
+    margins: () => margins.values(),
+    rankings,
+    ranking,
+    indicator,
+  };
+}
+
+function hasMovedMarkets(old: RiskState, now: RiskState): boolean {
+  return movedMarketsOf(old, now).size > 0 || old.markets.size !== now.markets.size;
+}
+
+function movedMarketsOf(old: RiskState, now: RiskState): Set<string> {
+  const isSame = (marketId: string): boolean =>
+    old.marks.get(marketId) === now.marks.get(marketId) && old.markets.get(marketId) === now.markets.get(marketId);
+  return new Set([...now.markets.keys()].filter((marketId) => !isSame(marketId)));
 }
 
 /** Whether an account's margin can be none other than it was: same account, prices, markets and thresholds. */
 function unmovedSince(old: RiskState, now: RiskState): ((margin: AccountMargin, account: Account) => boolean) | null {
-  const isSame = (marketId: string): boolean =>
-    old.marks.get(marketId) === now.marks.get(marketId) && old.markets.get(marketId) === now.markets.get(marketId);
-  const movedMarkets = new Set([...now.markets.keys()].filter((marketId) => !isSame(marketId)));
+  const movedMarkets = movedMarketsOf(old, now);
   if (old.venue !== now.venue) return null;
   return ({ account: before, held }, account) => {
     if (before !== account || held) return false;
@@ -97,7 +127,12 @@ function marginOf(state: RiskState, account: Account): AccountMargin {
   return { account, valuation, status: statusOf(valuation, state.venue), held: false };
 }
 
-function makeRanking(state: RiskState, margins: Iterable<AccountMargin>, marketId: string, side: Side): PublishedRanking {
+function makeRanking(
+  state: RiskState,
+  margins: Iterable<AccountMargin>,
+  marketId: string,
+  side: Side,
+): PublishedRanking {
   const market = state.markets.get(marketId);
   if (market === undefined) throw new Error(`no market ${marketId}`);
   const candidates = [];
@@ -105,7 +140,11 @@ function makeRanking(state: RiskState, margins: Iterable<AccountMargin>, marketI
     const holding = account.positions.get(marketId);
     if (holding === undefined || account.kind !== 'TRADER' || held || valuation === null) continue;
     if (sideOf(holding.size) !== side) continue;
-    candidates.push({ accountId: account.id, size: holding.size.abs(), score: score(market.policy.score, valuation, marketId) });
+    candidates.push({
+      accountId: account.id,
+      size: holding.size.abs(),
+      score: score(market.policy.score, valuation, marketId),
+    });
   }
   const ranking = rank(marketId, side, candidates);
   return {

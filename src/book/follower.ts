@@ -39,7 +39,9 @@ export class BookFollower {
   /** Takes the first book; from then on follows. */
   async start(): Promise<void> {
     await this.refresh();
-    this.#timer = setInterval(() => { this.hint(); }, this.#options.intervalMs ?? DEFAULT_INTERVAL_MS);
+    this.#timer = setInterval(() => {
+      this.hint();
+    }, this.#options.intervalMs ?? DEFAULT_INTERVAL_MS);
   }
 
   async stop(): Promise<void> {
@@ -56,7 +58,9 @@ export class BookFollower {
   /** Something changed, or may have: a refresh follows, one at a time, however many hints come meanwhile. */
   hint(): void {
     this.#isWanted = true;
-    this.#refreshing ??= this.#drain().finally(() => { this.#refreshing = undefined; });
+    this.#refreshing ??= this.#drain().finally(() => {
+      this.#refreshing = undefined;
+    });
   }
 
   /** Takes a book that is newer than this call, and returns it. */

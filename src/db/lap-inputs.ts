@@ -14,7 +14,9 @@ export interface JobState {
 
 /** First statement of a lap. False: another process is inside one. */
 export async function claimLap(tx: Tx): Promise<boolean> {
-  const [row] = await tx<{ claimed: boolean }[]>`select pg_try_advisory_xact_lock(${LAP_LOCK.toString()}::bigint) as claimed`;
+  const [row] = await tx<
+    { claimed: boolean }[]
+  >`select pg_try_advisory_xact_lock(${LAP_LOCK.toString()}::bigint) as claimed`;
   return row?.claimed === true;
 }
 
@@ -70,7 +72,9 @@ export interface ShownRow {
 export async function loadShownLevels(tx: Tx): Promise<Map<string, ShownRow>> {
   const rows = await tx<(ShownRow & { account_id: string; market_id: string })[]>`
     select account_id, market_id, level, rank, shown_at as at from adl_level`;
-  return new Map(rows.map((row) => [`${row.account_id} ${row.market_id}`, { level: row.level, rank: row.rank, at: row.at }]));
+  return new Map(
+    rows.map((row) => [`${row.account_id} ${row.market_id}`, { level: row.level, rank: row.rank, at: row.at }]),
+  );
 }
 
 export interface DepthLevelRow {
@@ -88,7 +92,9 @@ export interface DepthRow {
 
 /** What earlier fills left of the newest depth of each market, best first, in whole steps of the market. */
 export async function loadDepthLeft(tx: Tx): Promise<DepthRow[]> {
-  const rows = await tx<{ market_id: string; id: string; side: 'BID' | 'ASK'; place: number; price: string; size: string }[]>`
+  const rows = await tx<
+    { market_id: string; id: string; side: 'BID' | 'ASK'; place: number; price: string; size: string }[]
+  >`
     with newest as (
       select m.id as market_id, m.size_step, d.*
       from market m cross join lateral (

@@ -10,6 +10,8 @@ export interface Listening {
  * then something may have been missed. The driver connects again by itself.
  */
 export async function listenForChanges(sql: Sql, onChange: (kind: string) => void): Promise<Listening> {
-  const { unlisten } = await sql.listen(CHANGED_CHANNEL, onChange, () => { onChange('reconnected'); });
-  return { stop: () => unlisten() };
+  const listening = await sql.listen(CHANGED_CHANNEL, onChange, () => {
+    onChange('reconnected');
+  });
+  return { stop: () => listening.unlisten() };
 }

@@ -161,7 +161,8 @@ async function loadMarks(
     from market m cross join lateral (
       select id, price, at from price_mark
       where market_id = m.id and state in ('ACCEPTED', 'CONFIRMED')
-      order by at desc, id desc limit 1) p`;
+      order by at desc, id desc limit 1) p
+    order by m.id`;
   const marks = new Map<string, MarkFact>();
   for (const row of rows) {
     const market = markets.get(row.market_id);
@@ -274,8 +275,14 @@ interface StatusRow {
  * Laps alone write transitions, one lap at a time, so whatever came after `previous` has a higher number. The highest
  * is found in it, not kept beside it: there is one row an account at most.
  */
-async function loadLastStatuses(reader: Reader, previous?: RiskState['lastStatuses']): Promise<ReadonlyMap<string, LastStatus>> {
-  const toEntry = (row: StatusRow): [string, LastStatus] => [row.account_id, { transitionId: row.id, status: row.to_status, held: row.held }];
+async function loadLastStatuses(
+  reader: Reader,
+  previous?: RiskState['lastStatuses'],
+): Promise<ReadonlyMap<string, LastStatus>> {
+  const toEntry = (row: StatusRow): [string, LastStatus] => [
+    row.account_id,
+    { transitionId: row.id, status: row.to_status, held: row.held },
+  ];
   if (previous === undefined) {
     const rows = await reader<StatusRow[]>`
       select a.id as account_id, t.id, t.to_status, t.held
@@ -296,4 +303,3 @@ function text(row: Record<string, string>, column: string): string {
   if (value === undefined) throw new Error(`no column ${column}`);
   return value;
 }
-

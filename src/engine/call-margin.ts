@@ -17,7 +17,12 @@ export function callMargin(lap: Lap): void {
 }
 
 /** One call a stay in MARGIN_CALL: not again while the status that caused the last one still stands. */
-function isCalledForThis(lap: Lap, margin: AccountMargin, calls: readonly CallFact[], moved: ReadonlySet<string>): boolean {
+function isCalledForThis(
+  lap: Lap,
+  margin: AccountMargin,
+  calls: readonly CallFact[],
+  moved: ReadonlySet<string>,
+): boolean {
   if (calls.some((call) => call.status === 'OPEN')) return true;
   if (moved.has(margin.account.id)) return false;
   const standing = lap.book.state.lastStatuses.get(margin.account.id)?.transitionId;
@@ -53,6 +58,7 @@ export function isToBeReduced(lap: Lap, accountId: string): boolean {
   const lapsing = new Set(lap.outcome.callsEnded.filter((end) => end.status === 'LAPSED').map((end) => end.callId));
   const released = new Set(lap.outcome.callsReleased.map((end) => end.callId));
   return (lap.calls.get(accountId) ?? []).some(
-    (call) => call.onLapse === 'LIQUIDATE' && (call.status === 'LAPSED' || lapsing.has(call.id)) && !released.has(call.id),
+    (call) =>
+      call.onLapse === 'LIQUIDATE' && (call.status === 'LAPSED' || lapsing.has(call.id)) && !released.has(call.id),
   );
 }

@@ -57,7 +57,8 @@ function shortfallsOf(lap: Lap, accountId: string, deficit: Decimal): Shortfall[
 
 function byStartingWeights(lap: Lap, accountId: string, deficit: Decimal): Shortfall[] {
   const start = lap.book.margin(accountId)?.valuation;
-  if (start === undefined || start === null || start.positions.length === 0) return [{ marketId: null, amount: deficit }];
+  if (start === undefined || start === null || start.positions.length === 0)
+    return [{ marketId: null, amount: deficit }];
   const weightOf = weights(start);
   let numerator = ZERO;
   let assigned = ZERO;

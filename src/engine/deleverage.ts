@@ -30,7 +30,12 @@ export function deleverage(lap: Lap, accountId: string): void {
   }
 }
 
-function deleveragePosition(lap: Lap, valuation: AccountValuation, position: PositionValuation, bankruptcyValue: Decimal): void {
+function deleveragePosition(
+  lap: Lap,
+  valuation: AccountValuation,
+  position: PositionValuation,
+  bankruptcyValue: Decimal,
+): void {
   const market = lap.market(position.marketId);
   const side = oppositeOf(sideOf(position.size));
   const ranking = lap.book.ranking(market.id, side);
@@ -46,7 +51,13 @@ function deleveragePosition(lap: Lap, valuation: AccountValuation, position: Pos
   const cause = { kind: 'DELEVERAGE', index: lap.outcome.events.length } as const;
   lap.moveFund(valuation.accountId, market, price.fundPays.neg(), cause);
 
-  const legs = new EventLegs(lap, { bankruptId: valuation.accountId, market, size: position.size, mark: position.mark, cause });
+  const legs = new EventLegs(lap, {
+    bankruptId: valuation.accountId,
+    market,
+    size: position.size,
+    mark: position.mark,
+    cause,
+  });
   takeCounterparties(lap, legs, ranking, price.value);
   legs.settle();
   const sizeDeleveraged = legs.closed;

@@ -8,7 +8,7 @@ export function digestOf(outcome: Outcome): string {
   const text = JSON.stringify(outcome, function (this: Record<string, unknown>, key, value: unknown) {
     // JSON.stringify has already called toJSON of a Decimal: take the value itself, as plain text.
     const raw = this[key];
-    if (Decimal.isDecimal(raw)) return (raw as Decimal).toFixed();
+    if (Decimal.isDecimal(raw)) return raw.toFixed();
     if (key === 'ranking') return (raw as PublishedRanking).id;
     if (key === 'callId' || key === 'depthSnapshotId' || key === 'levelShownAt') return undefined;
     return value;

@@ -206,7 +206,8 @@ export class Lap {
     const account = this.account(accountId);
     const valuation = this.valuationOrNull(accountId);
     if (account.kind !== 'TRADER') return { account, valuation, status: null, held: false };
-    if (valuation === null || isHeld(valuation, this.venue)) return { account, valuation, status: start.status, held: true };
+    if (valuation === null || isHeld(valuation, this.venue))
+      return { account, valuation, status: start.status, held: true };
     return { account, valuation, status: statusOf(valuation, this.venue), held: false };
   }
 

@@ -50,7 +50,11 @@ export class EventLegs {
 
   isOnOtherSide(accountId: string): boolean {
     const holding = this.#lap.account(accountId).positions.get(this.market.id);
-    return holding !== undefined && accountId !== this.#frame.bankruptId && holding.size.isNegative() !== this.size.isNegative();
+    return (
+      holding !== undefined &&
+      accountId !== this.#frame.bankruptId &&
+      holding.size.isNegative() !== this.size.isNegative()
+    );
   }
 
   /** Books the leg if, as booked, it is lawful; else records why not. */
@@ -117,7 +121,11 @@ export class EventLegs {
     if (holding.size.isZero()) positions.delete(this.market.id);
     else positions.set(this.market.id, holding);
     const state = this.#lap.book.state;
-    const after = valuate({ ...account, balance: account.balance.plus(realizedPnl), positions }, state.markets, state.marks);
+    const after = valuate(
+      { ...account, balance: account.balance.plus(realizedPnl), positions },
+      state.markets,
+      state.marks,
+    );
     if (after === null) throw new Error(`${accountId} cannot be valued`);
     return after;
   }

@@ -24,7 +24,12 @@ export function byMaintenance(positions: readonly PositionValuation[]): Position
   return [...positions].sort((a, b) => b.maintenance.comparedTo(a.maintenance) || (a.marketId < b.marketId ? -1 : 1));
 }
 
-function isToBeLiquidated(lap: Lap, accountId: string, valuation: AccountValuation, reason: LiquidationReason): boolean {
+function isToBeLiquidated(
+  lap: Lap,
+  accountId: string,
+  valuation: AccountValuation,
+  reason: LiquidationReason,
+): boolean {
   if (reason === 'CALL_LAPSED') return valuation.maintenance.gt(lap.venue.liquidationTarget.times(valuation.equity));
   const status = lap.status(accountId);
   return status === 'LIQUIDATABLE' || status === 'BANKRUPT';
@@ -40,7 +45,15 @@ function liquidatePosition(lap: Lap, valuation: AccountValuation, marketId: stri
   if (target.isZero()) return;
   const bankruptcyValue = bankruptcyValues(valuation).get(marketId) ?? ZERO;
   const { balance, mayPay } = lap.fundMayPay(valuation.accountId, market);
-  const plan = walkDepth({ market, size: position.size, target, mark: position.mark, bankruptcyValue, levels, fundMayPay: mayPay });
+  const plan = walkDepth({
+    market,
+    size: position.size,
+    target,
+    mark: position.mark,
+    bankruptcyValue,
+    levels,
+    fundMayPay: mayPay,
+  });
   // An attempt that closed nothing is history only where an ADL follows, which has to tell what was tried before.
   if (plan.closed.isZero() && !valuation.equity.lt(0)) return;
   const realizedPnl = bookPlan(lap, valuation.accountId, market, position, plan);
@@ -80,7 +93,13 @@ function liquidatePosition(lap: Lap, valuation: AccountValuation, marketId: stri
 }
 
 /** Both sides and the fund's part, each booked once for all the fills of the step. */
-function bookPlan(lap: Lap, accountId: string, market: MarketState, position: PositionValuation, plan: FillPlan): Decimal {
+function bookPlan(
+  lap: Lap,
+  accountId: string,
+  market: MarketState,
+  position: PositionValuation,
+  plan: FillPlan,
+): Decimal {
   if (plan.closed.isZero()) return ZERO;
   const cause = { kind: 'LIQUIDATION', index: lap.outcome.liquidations.length } as const;
   const sizeTaken = plan.closed.times(position.size.gt(0) ? 1 : -1);

@@ -1,6 +1,14 @@
 import { makeBook, type Book } from '../book/book.js';
 import type { Sql, Tx } from '../db/connect.js';
-import { claimLap, limitTransaction, loadDepthLeft, loadShownLevels, loadStandingCalls, lockJob, lockWriters } from '../db/lap-inputs.js';
+import {
+  claimLap,
+  limitTransaction,
+  loadDepthLeft,
+  loadShownLevels,
+  loadStandingCalls,
+  lockJob,
+  lockWriters,
+} from '../db/lap-inputs.js';
 import { readClock } from '../db/record-notice.js';
 import { loadRiskState } from '../db/risk-state.js';
 import { recordRun } from '../db/lap-state.js';
@@ -73,7 +81,14 @@ export async function runLap(sql: Sql, options: LapOptions): Promise<LapResult> 
   try {
     const result = await inLapTransaction(sql, async (tx, isLastTry) => {
       attempts++;
-      return lapIn(tx, options, { startedAt, attempts, isLastTry, remember: (last) => { seen = last; } });
+      return lapIn(tx, options, {
+        startedAt,
+        attempts,
+        isLastTry,
+        remember: (last) => {
+          seen = last;
+        },
+      });
     });
     // Only what was committed is remembered.
     if (options.memory !== undefined && result.kind === 'RAN' && seen !== undefined) options.memory.last = seen;
@@ -98,9 +113,14 @@ class DryRunEnds extends Error {
  * Repeatable read: the lap decides on one snapshot, and whoever changed an account since makes it start anew. Under a
  * steady stream of changes that could go on for ever, so the last try locks the writers out first.
  */
-async function inLapTransaction(sql: Sql, work: (tx: Tx, isLastTry: boolean) => Promise<LapResult>): Promise<LapResult> {
+async function inLapTransaction(
+  sql: Sql,
+  work: (tx: Tx, isLastTry: boolean) => Promise<LapResult>,
+): Promise<LapResult> {
   let tries = 0;
-  return inTransaction(sql, { isolation: 'repeatable read', attempts: DISTURBED_TRIES + 1 }, (tx) => work(tx, ++tries > DISTURBED_TRIES));
+  return inTransaction(sql, { isolation: 'repeatable read', attempts: DISTURBED_TRIES + 1 }, (tx) =>
+    work(tx, ++tries > DISTURBED_TRIES),
+  );
 }
 
 interface Try {
@@ -110,7 +130,11 @@ interface Try {
   readonly remember: (last: LapMemory['last']) => void;
 }
 
-async function lapIn(tx: Tx, options: LapOptions, { startedAt, attempts, isLastTry, remember }: Try): Promise<LapResult> {
+async function lapIn(
+  tx: Tx,
+  options: LapOptions,
+  { startedAt, attempts, isLastTry, remember }: Try,
+): Promise<LapResult> {
   // Before any other statement takes the snapshot.
   if (isLastTry) await lockWriters(tx);
   if (!(await claimLap(tx))) return { kind: 'BUSY' };
@@ -126,9 +150,19 @@ async function lapIn(tx: Tx, options: LapOptions, { startedAt, attempts, isLastT
   const ran = { kind: 'RAN', at, digest, more: lap.outcome.more, counts, attempts, book: lap.bookAfter() } as const;
   const round = (BigInt(job.round) + 1n).toString();
   // A dry run stores too, so that whatever the database would refuse is refused here as well; then all is undone.
-  const shown = await storeOutcome(tx, lap, { id: round, at }, digest, ran.book, options.memory?.last?.book);
+  // What another process has published since is compared whole.
+  const published = options.memory?.last?.round === job.round ? options.memory.last.book : undefined;
+  const shown = await storeOutcome(tx, lap, { id: round, at }, digest, ran.book, published);
   if (options.dryRun === true) throw new DryRunEnds({ ...ran, round: null, dryRun: true });
-  await recordRun(tx, { jobId: WATERFALL_JOB, round, worker: options.worker, startedAt, attempts, counts: { ...counts }, failure: null });
+  await recordRun(tx, {
+    jobId: WATERFALL_JOB,
+    round,
+    worker: options.worker,
+    startedAt,
+    attempts,
+    counts: { ...counts },
+    failure: null,
+  });
   remember({ round, book: ran.book, shown });
   return { ...ran, round, dryRun: false };
 }
@@ -144,10 +178,24 @@ async function decideLap(tx: Tx, at: Instant, last: LapMemory['last'], round: st
   return lap;
 }
 
-async function recordFailure(sql: Sql, worker: string, startedAt: Instant, attempts: number, failure: string): Promise<void> {
+async function recordFailure(
+  sql: Sql,
+  worker: string,
+  startedAt: Instant,
+  attempts: number,
+  failure: string,
+): Promise<void> {
   await inTransaction(sql, { isolation: 'read committed' }, async (tx) => {
     const job = await lockJob(tx, WATERFALL_JOB);
     const round = (BigInt(job.round) + 1n).toString();
-    await recordRun(tx, { jobId: WATERFALL_JOB, round, worker, startedAt, attempts: Math.max(1, attempts), counts: {}, failure });
+    await recordRun(tx, {
+      jobId: WATERFALL_JOB,
+      round,
+      worker,
+      startedAt,
+      attempts: Math.max(1, attempts),
+      counts: {},
+      failure,
+    });
   });
 }

@@ -1,5 +1,6 @@
 import type { Book } from '../book/book.js';
 import type { Tx } from '../db/connect.js';
+import { insertEvents } from '../db/lap-events.js';
 import * as history from '../db/lap-history.js';
 import { haltMarkets, publishLevels, type PublishedLevel } from '../db/lap-state.js';
 import { lockAccounts, lockMarkets } from '../db/locks.js';
@@ -55,12 +56,19 @@ export async function storeOutcome(
   published: Book | undefined,
 ): Promise<ReadonlyMap<string, ShownLevel>> {
   const { outcome } = lap;
-  await lockMarkets(tx, outcome.halts.map((halt) => halt.marketId), 'CHANGE');
-  await lockAccounts(tx, [...lap.changed()].map((account) => account.id));
+  await lockMarkets(
+    tx,
+    outcome.halts.map((halt) => halt.marketId),
+    'CHANGE',
+  );
+  await lockAccounts(
+    tx,
+    [...lap.changed()].map((account) => account.id),
+  );
   await history.insertLap(tx, key, digest, outcome.more);
   await storeCalls(tx, lap, key);
   const liquidationIds = await history.insertLiquidations(tx, key, outcome.liquidations);
-  const { eventIds, legIds } = await history.insertEvents(tx, key, outcome, liquidationIds);
+  const { eventIds, legIds } = await insertEvents(tx, key, outcome, liquidationIds);
   const coverIds = await history.insertCovers(tx, key, outcome.covers);
   await storeBookings(tx, outcome, key, { LIQUIDATION: liquidationIds, DELEVERAGE: eventIds, COVER: coverIds });
   await history.insertForcedTrades(tx, key, forcedTrades(outcome, liquidationIds, legIds));
@@ -83,15 +91,25 @@ async function storeCalls(tx: Tx, lap: Lap, key: history.LapKey): Promise<void> 
   };
   const opened = outcome.callsOpened.map((call) => {
     const transitionId = transitionOf.get(call.accountId) ?? book.state.lastStatuses.get(call.accountId)?.transitionId;
-    if (transitionId === undefined) throw new Error(`a margin call of ${call.accountId} without the transition that caused it`);
+    if (transitionId === undefined)
+      throw new Error(`a margin call of ${call.accountId} without the transition that caused it`);
     return { ...call, transitionId };
   });
   await history.endCalls(tx, key, outcome.callsEnded);
-  await history.releaseCalls(tx, key, outcome.callsReleased.map((call) => call.callId));
+  await history.releaseCalls(
+    tx,
+    key,
+    outcome.callsReleased.map((call) => call.callId),
+  );
   await history.insertCalls(tx, key, terms, opened);
 }
 
-async function storeBookings(tx: Tx, outcome: Outcome, key: history.LapKey, ids: Record<Cause['kind'], readonly string[]>): Promise<void> {
+async function storeBookings(
+  tx: Tx,
+  outcome: Outcome,
+  key: history.LapKey,
+  ids: Record<Cause['kind'], readonly string[]>,
+): Promise<void> {
   const causeId = (cause: Cause): string => {
     const id = ids[cause.kind][cause.index];
     if (id === undefined) throw new Error(`no stored ${cause.kind} ${String(cause.index)}`);
@@ -107,12 +125,22 @@ async function storeBookings(tx: Tx, outcome: Outcome, key: history.LapKey, ids:
   );
   await appendLedger(
     tx,
-    outcome.ledger.map((entry) => ({ ...entry, cause: entry.cause.kind, causeId: causeId(entry.cause), lapId: key.id, at: key.at })),
+    outcome.ledger.map((entry) => ({
+      ...entry,
+      cause: entry.cause.kind,
+      causeId: causeId(entry.cause),
+      lapId: key.id,
+      at: key.at,
+    })),
   );
 }
 
 /** `side` is that of the account's position that was closed; for the legs of an ADL the account is the bankrupt. */
-function forcedTrades(outcome: Outcome, liquidationIds: readonly string[], legIds: readonly (readonly string[])[]): history.ForcedTrade[] {
+function forcedTrades(
+  outcome: Outcome,
+  liquidationIds: readonly string[],
+  legIds: readonly (readonly string[])[],
+): history.ForcedTrade[] {
   const fromLiquidations = outcome.liquidations.flatMap((liquidation, i) =>
     liquidation.fills.map((fill) => ({
       kind: 'LIQUIDATION',
@@ -153,7 +181,13 @@ function lapPrices(lap: Lap): history.LapPrice[] {
 }
 
 /** Step 8: the levels of the new rankings that differ from those last published, and the positions that are gone. */
-async function publish(tx: Tx, lap: Lap, key: history.LapKey, after: Book, published: Book | undefined): Promise<ReadonlyMap<string, ShownLevel>> {
+async function publish(
+  tx: Tx,
+  lap: Lap,
+  key: history.LapKey,
+  after: Book,
+  published: Book | undefined,
+): Promise<ReadonlyMap<string, ShownLevel>> {
   const changed: PublishedLevel[] = [];
   let isSame = published?.state.accounts === after.state.accounts;
   for (const marketId of after.state.markets.keys()) {
@@ -168,12 +202,15 @@ async function publish(tx: Tx, lap: Lap, key: history.LapKey, after: Book, publi
     }
   }
   if (isSame) return lap.shown;
-  const gone = [...lap.shown.keys()].map(splitKey).filter((p) => after.state.accounts.get(p.accountId)?.positions.has(p.marketId) !== true);
+  const gone = [...lap.shown.keys()]
+    .map(splitKey)
+    .filter((p) => after.state.accounts.get(p.accountId)?.positions.has(p.marketId) !== true);
   await publishLevels(tx, key, changed, gone);
   if (changed.length + gone.length === 0) return lap.shown;
   const shown = new Map(lap.shown);
   for (const { accountId, marketId } of gone) shown.delete(`${accountId} ${marketId}`);
-  for (const { accountId, marketId, level, rank } of changed) shown.set(`${accountId} ${marketId}`, { level, rank, at: key.at });
+  for (const { accountId, marketId, level, rank } of changed)
+    shown.set(`${accountId} ${marketId}`, { level, rank, at: key.at });
   return shown;
 }
 

@@ -10,9 +10,12 @@ const PLACES = ['../../schema.graphql', '../../../schema.graphql'];
 export function loadSchema(): GraphQLSchema {
   const file = PLACES.map((place) => new URL(place, import.meta.url)).find((url) => existsSync(url));
   if (file === undefined) throw new Error('schema.graphql is missing');
-  return makeExecutableSchema({
+  const schema = makeExecutableSchema({
     typeDefs: readFileSync(file, 'utf8'),
     resolvers,
     resolverValidationOptions: { requireResolversToMatchSchema: 'error' },
   });
+  // A scalar's resolver takes the place of its whole type, description and all.
+  for (const type of Object.values(schema.getTypeMap())) type.description ??= type.astNode?.description?.value;
+  return schema;
 }

@@ -79,7 +79,8 @@ export class JobRunner {
 
   /** Why this process does not run laps, told once, not every quarter of a second. */
   #tellIdle(result: LapResult): void {
-    const reason = result.kind === 'BUSY' ? 'another process is inside a lap' : result.kind === 'PAUSED' ? 'the job is paused' : '';
+    const reason =
+      result.kind === 'BUSY' ? 'another process is inside a lap' : result.kind === 'PAUSED' ? 'the job is paused' : '';
     if (reason !== '' && reason !== this.#lastIdleReason) this.#options.log.info(`no lap here: ${reason}`);
     if (result.kind !== 'NOT_DUE') this.#lastIdleReason = reason;
   }

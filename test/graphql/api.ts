@@ -8,9 +8,7 @@ import { createLog } from '../../src/telemetry.js';
 import { createTestDatabase } from '../support/database.js';
 import { createTestVenue, type TestVenue } from '../support/venue.js';
 
-/* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access,
-   @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-return, @typescript-eslint/no-unsafe-argument
-   -- answers are JSON, read by the names just asked for */
+/* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-return, @typescript-eslint/no-unsafe-member-access -- answers are JSON, read by the names just asked for */
 
 export interface Answer {
   readonly status: number;
@@ -128,4 +126,14 @@ async function runRound(api: TestApi): Promise<void> {
     'mutation { jobRun(input: { name: "waterfall" }) { outcome userErrors { message } } }',
   );
   if (data.jobRun.outcome !== 'RAN') throw new Error(JSON.stringify(data));
+}
+
+/** Runs a mutation with its one input, and returns its payload with the user errors. */
+export async function actOn(api: TestApi, mutation: string, input: unknown, fields: string): Promise<any> {
+  const isStatus = mutation === 'marketHalt' || mutation === 'marketResume';
+  const type = isStatus ? 'MarketStatusInput' : `${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input`;
+  const query = `mutation($input: ${type}!) { payload: ${mutation}(input: $input) { ${fields} userErrors { code message field } } }`;
+  const { data, errors } = await api.ask(query, { input });
+  if (errors !== undefined) throw new Error(JSON.stringify(errors));
+  return data.payload;
 }

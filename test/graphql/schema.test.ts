@@ -54,7 +54,7 @@ describe('the contract', () => {
 
   it('says what null means wherever a field may be null', () => {
     const nullable = types.flatMap((type) =>
-      isObjectType(type) && !/Payload$/.test(type.name)
+      isObjectType(type) && !type.name.endsWith('Payload')
         ? Object.values(type.getFields())
             .filter((field) => !String(field.type).endsWith('!'))
             .map((field) => ({
@@ -72,10 +72,6 @@ describe('the contract', () => {
   });
 
   it('has no number in which money could lose digits', () => {
-    expect(
-      types
-        .flatMap((type) => (isObjectType(type) || isInputObjectType(type) ? Object.values(type.getFields()) : []))
-        .filter((field) => String(field.type).includes('Float')),
-    ).toEqual([]);
+    expect(Object.keys(schema.getTypeMap())).not.toContain('Float');
   });
 });

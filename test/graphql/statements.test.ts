@@ -4,6 +4,8 @@ import type { Prisma } from '../../src/db/prisma.js';
 import { freshVenue, startApi, type TestApi } from './api.js';
 
 const ACCOUNTS = 30;
+/** Loads of one kind may fall into two ticks or into one, as the answers come in. */
+const TICKS = 3;
 
 describe('statements of a request', () => {
   let api: TestApi;
@@ -28,13 +30,15 @@ describe('statements of a request', () => {
       }) as unknown as Prisma;
     api = await startApi({ watchSql, watchPrisma });
     const venue = await freshVenue(api.sql);
+    // First in every list, so that the smallest page has a bankrupt and a counterparty too.
+    await venue.account('a', { deposit: '100000' });
     for (let k = 0; k < ACCOUNTS; k++) {
       const id = `a${String(k).padStart(2, '0')}`;
       await venue.account(id, { deposit: '50' });
-      await venue.trade('BTCUSDT', id, 'lp-usdt', '1', '100');
-      await venue.trade('ETHUSDT', 'lp-usdt', id, '1', '100');
+      await venue.trade('BTCUSDT', id, 'a', '1', '100');
+      await venue.trade('ETHUSDT', 'a', id, '1', '100');
     }
-    await venue.price('BTCUSDT', '70');
+    await venue.price('BTCUSDT', '60');
     await venue.price('ETHUSDT', '119');
     await api.book.refresh();
     await api.ask('mutation { jobRun(input: { name: "waterfall" }) { outcome } }');
@@ -53,8 +57,8 @@ describe('statements of a request', () => {
         adl { state level rank } }
       ledger(first: 3) { edges { node { amount } } } marginCalls { edges { node { status } } } liquidations { edges { node { closed fills { size } } } }
       deleverageLegs { edges { node { concession event { price concession policy { score } liquidation { closed } } } } } explanation } } } }`;
-    expect(await count(query, 1)).toBe(await count(query, 100));
-    expect(asked).toBeLessThan(120);
+    const small = await count(query, 2);
+    expect(await count(query, 100)).toBeLessThanOrEqual(small + TICKS);
   });
 
   it('do not grow with the page: events, legs and forced trades', async () => {
@@ -66,6 +70,7 @@ describe('statements of a request', () => {
       deleverageEvents: { edges: unknown[] };
     };
     expect(deleverageEvents.edges.length).toBeGreaterThan(10);
-    expect(await count(query, 2)).toBe(await count(query, 100));
+    const small = await count(query, 2);
+    expect(await count(query, 100)).toBeLessThanOrEqual(small + TICKS);
   });
 });

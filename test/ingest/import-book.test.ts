@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { BookLine } from '../../src/ingest/book-line.js';
 import { importBook, importBookLines } from '../../src/ingest/import-book.js';
 import { recordTrades } from '../../src/ingest/trades.js';
@@ -9,13 +9,13 @@ import { fingerprintOf } from '../support/fingerprint.js';
 
 let db: TestDatabase;
 
-beforeEach(async () => {
+async function open(): Promise<void> {
   db = await createTestDatabase();
-});
-afterEach(async () => {
+}
+async function close(): Promise<void> {
   await assertInvariants(db.sql);
   await db.drop();
-});
+}
 
 const at = '2025-10-10T21:03:00.000000Z';
 const change = { changedBy: 'import', reason: 'taken over' };
@@ -96,6 +96,9 @@ function ndjson(lines: readonly unknown[]): Readable {
 }
 
 describe('a whole book', () => {
+  beforeEach(open);
+  afterEach(close);
+
   it('is taken over, and goes on like any other', async () => {
     const seen: number[] = [];
     const counts = await importBook(db.sql, ndjson(BOOK), { at, onProgress: ({ lines }) => seen.push(lines) });
@@ -191,6 +194,9 @@ describe('a whole book', () => {
 });
 
 describe('a line is refused, with its number and nothing stored, when it', () => {
+  beforeAll(open);
+  afterAll(close);
+
   const position: BookLine = {
     type: 'position',
     accountId: 'alice',
@@ -264,7 +270,7 @@ describe('a line is refused, with its number and nothing stored, when it', () =>
     await expect(importBook(db.sql, ndjson(lines))).rejects.toMatchObject({
       code,
       rowIndex: lines.length - 1,
-      message: expect.stringMatching(new RegExp(`^line ${lines.length}: `)) as string,
+      message: expect.stringMatching(new RegExp(`^line ${lines.length}: `)) as unknown,
     });
     expect(await fingerprintOf(db.sql)).toBe(before);
   });

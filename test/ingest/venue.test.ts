@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createAccount, createAsset, createFund, createTrader } from '../../src/ingest/accounts.js';
 import { extendMarginCall } from '../../src/ingest/margin-calls.js';
 import { haltMarket, resumeMarket } from '../../src/ingest/market-status.js';
@@ -10,18 +10,18 @@ import { fingerprintOf } from '../support/fingerprint.js';
 
 let db: TestDatabase;
 
-beforeEach(async () => {
+async function open(): Promise<void> {
   db = await createTestDatabase();
   await createAsset(db.sql, { id: 'USDT' });
   await createAsset(db.sql, { id: 'BTC' });
   await createTrader(db.sql, { id: 'maker', verificationLevel: 2 });
   await createFund(db.sql, { id: 'fund', assetId: 'USDT', name: 'Insurance fund', perEventCap: '1000' });
   await createAccount(db.sql, { id: 'lp', traderId: 'maker', kind: 'LIQUIDITY_PROVIDER', marginAssetId: 'USDT' });
-});
-afterEach(async () => {
+}
+async function close(): Promise<void> {
   await assertInvariants(db.sql);
   await db.drop();
-});
+}
 
 const change = { changedBy: 'operator', reason: 'listing' };
 const market: MarketInput = {
@@ -47,6 +47,9 @@ async function expectUnchanged(work: () => Promise<unknown>, refusal: Record<str
 }
 
 describe('a market', () => {
+  beforeEach(open);
+  afterEach(close);
+
   it('gets the defaults of the domain and its first brackets and policy', async () => {
     expect(await createMarket(db.sql, market)).toEqual({ created: true });
     const [row] = await db.sql`
@@ -84,6 +87,16 @@ describe('a market', () => {
     expect(await fingerprintOf(db.sql)).toBe(before);
     await expectUnchanged(() => createMarket(db.sql, { ...market, priceTick: '0.01' }), { code: 'ID_REUSED' });
   });
+
+  it('of an inverse payoff may have any decimals', async () => {
+    const fine = { contractSize: '0.0000000001', priceTick: '0.00000001', sizeStep: '0.1' };
+    expect(await createMarket(db.sql, { ...market, ...fine, payoff: 'INVERSE' })).toEqual({ created: true });
+  });
+});
+
+describe('a market refused', () => {
+  beforeAll(open);
+  afterAll(close);
 
   it.each([
     [
@@ -129,14 +142,12 @@ describe('a market', () => {
   ])('with %s is refused', async (_, broken, code, field) => {
     await expectUnchanged(() => createMarket(db.sql, { ...market, ...broken } as MarketInput), { code, field });
   });
-
-  it('of an inverse payoff may have any decimals', async () => {
-    const fine = { contractSize: '0.0000000001', priceTick: '0.00000001', sizeStep: '0.1' };
-    expect(await createMarket(db.sql, { ...market, ...fine, payoff: 'INVERSE' })).toEqual({ created: true });
-  });
 });
 
 describe('brackets, policy and venue parameters', () => {
+  beforeEach(open);
+  afterEach(close);
+
   beforeEach(async () => {
     await createMarket(db.sql, market);
   });
@@ -194,6 +205,9 @@ describe('brackets, policy and venue parameters', () => {
 });
 
 describe('a halt', () => {
+  beforeEach(open);
+  afterEach(close);
+
   it('and its end are history, each once', async () => {
     await createMarket(db.sql, market);
     const input = { marketId: 'BTCUSDT', changedBy: 'operator', reason: 'feed broken', at: '2025-10-10T21:21:00Z' };
@@ -224,6 +238,9 @@ describe('a halt', () => {
 });
 
 describe('accounts, traders and funds', () => {
+  beforeEach(open);
+  afterEach(close);
+
   it('created again are the same; with other content the id is in use', async () => {
     const account = { id: 'alice', traderId: 'maker', marginAssetId: 'USDT' };
     expect(await createAccount(db.sql, account)).toEqual({ created: true });
@@ -263,6 +280,9 @@ describe('accounts, traders and funds', () => {
 });
 
 describe('a margin call', () => {
+  beforeEach(open);
+  afterEach(close);
+
   const at = (minute: string): string => `2025-10-10T21:${minute}:00.000000Z`;
 
   beforeEach(async () => {

@@ -22,10 +22,9 @@ describe('liquidationPrice', () => {
     expect(priceOf(linear, '100', ['10', '1000'], '100')).toBe('94.736842105263157894');
     // 100 + 1000 − 10p = 0.5p
     expect(priceOf(linear, '100', ['-10', '-1000'], '100')).toBe('104.761904761904761904');
-    // 1 + 10 − 1000/p = 50/p
-    expect(priceOf(buildMarket({ payoff: 'INVERSE', contractSize: '100' }), '1', ['-10', '10'], '100')).toBe(
-      '116.666666666666666666'.replace(/.*/, '116.666666666666666666'),
-    );
+    // 1 + 1000/p − 10 = 50/p
+    const inverse = buildMarket({ payoff: 'INVERSE', contractSize: '100' });
+    expect(priceOf(inverse, '1', ['-10', '10'], '100')).toBe('105.555555555555555555');
   });
 
   it('is null when no price above 0 is low or high enough', () => {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { bankruptcyValues } from '../../src/risk/bankruptcy.js';
 import { signedLike, value } from '../../src/risk/contract.js';
 import { Decimal, ONE, ZERO, ceilFraction, dec, floorToGrid, min } from '../../src/risk/decimal.js';
 import { restoreSize, walkDepth } from '../../src/risk/liquidation.js';
@@ -349,11 +348,5 @@ describe('restoreSize', () => {
       }),
       { numRuns: 150 },
     );
-  });
-
-  it('keeps the bankruptcy value of what it closes above the whole deficit', () => {
-    // A bankrupt account's whole position is closed, and its value is worth more than the mark says by just its deficit.
-    const v = valued(buildAccount('a', '-5', { M: ['10', '1000'] }), byId(market), buildMarks({ M: '100' }));
-    expect(text(bankruptcyValues(v).get('M')?.minus(positionIn(v, 'M').value) ?? null)).toBe('5');
   });
 });

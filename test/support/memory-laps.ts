@@ -39,14 +39,16 @@ export class MemoryLaps {
     this.#state = { ...this.#state, accounts: new Map(accounts.map((account) => [account.id, account])) };
   }
 
-  run(index: number, splitDepth: (depth: DepthLeft) => DepthLeft = (depth) => depth): Lap {
+  run(index: number, cut: (depth: DepthLeft, lot: Decimal) => DepthLeft = (depth) => depth): Lap {
     const told = this.#plan.laps[index];
     if (told === undefined) throw new Error('no such lap');
     const at = lapTime(index);
     this.#state = { ...this.#state, at, marks: this.#marksAt(told, at), funds: this.#funds() };
     const lap = new Lap(makeBook(this.#state), new Map(this.#calls), new Map(this.#shown));
     const troubles = survey(lap);
-    if (troubles.length > 0) for (const depth of this.#depths(told)) lap.setDepth(depth.marketId, splitDepth(depth));
+    if (troubles.length > 0)
+      for (const depth of this.#depths(told))
+        lap.setDepth(depth.marketId, cut(depth, lap.market(depth.marketId).sizeStep));
     act(lap, troubles);
     this.#carry(lap);
     return lap;
@@ -203,7 +205,16 @@ function openingState(lines: readonly BookLine[]): RiskState {
   }
   if (venue === undefined) throw new Error('no venue parameters');
   const ordered = new Map([...accounts].sort(([a], [b]) => (a < b ? -1 : 1)));
-  return { at: OPENING, venue, markets, marks: new Map(), accounts: ordered, funds, versions: new Map(), lastStatuses: new Map() };
+  return {
+    at: OPENING,
+    venue,
+    markets,
+    marks: new Map(),
+    accounts: ordered,
+    funds,
+    versions: new Map(),
+    lastStatuses: new Map(),
+  };
 }
 
 function emptyAccount(id: string, kind: Account['kind'], mode: Account['mode'], marginAssetId: string): Account {

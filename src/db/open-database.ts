@@ -11,7 +11,7 @@ import { deployMigrations } from './migrate.js';
 const DATABASE = 'backstop';
 const READER = 'backstop_reader';
 
-export interface ServiceDatabase {
+export interface OpenDatabase {
   readonly url: string;
   /** For psql, as the role that sees all and writes nothing; null where its password is the operator's to set. */
   readonly readerUrl: string | null;
@@ -32,7 +32,7 @@ export interface DatabaseOptions {
 }
 
 /** The database that DATABASE_URL names, else the embedded server's; migrated, with its reader let in. */
-export async function openServiceDatabase(options: DatabaseOptions): Promise<ServiceDatabase> {
+export async function openDatabase(options: DatabaseOptions): Promise<OpenDatabase> {
   const { config, log } = options;
   if (config.databaseUrl !== undefined) {
     const url = options.database === undefined ? config.databaseUrl : besideUrl(config.databaseUrl, options.database);
@@ -42,7 +42,9 @@ export async function openServiceDatabase(options: DatabaseOptions): Promise<Ser
   const server = await startEmbedded({
     dataDir: path.join(config.dataDir, 'postgres'),
     database: DATABASE,
-    log: (line) => { log.debug({ postgres: line }, 'postgres'); },
+    log: (line) => {
+      log.debug({ postgres: line }, 'postgres');
+    },
     ...(options.onLost === undefined ? {} : { onLost: options.onLost }),
   });
   try {
@@ -77,7 +79,10 @@ async function prepare(adminUrl: string, url: string, { database, anew, log }: D
 /** On our own server the reader's password follows from the owner's, so every process that starts it knows it. */
 async function letReaderIn(server: EmbeddedServer, url: string): Promise<string> {
   const owner = new URL(url);
-  const password = createHmac('sha256', decodeURIComponent(owner.password)).update(READER).digest('base64url').slice(0, 24);
+  const password = createHmac('sha256', decodeURIComponent(owner.password))
+    .update(READER)
+    .digest('base64url')
+    .slice(0, 24);
   const sql = openSql(url, { max: 1, applicationName: 'backstop-start' });
   try {
     await sql.unsafe(`alter role ${READER} login password '${password}'`);

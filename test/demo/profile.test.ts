@@ -1,0 +1,20 @@
+import { Session } from 'node:inspector/promises';
+import { writeFileSync } from 'node:fs';
+import { it } from '@jest/globals';
+import { replay } from '../../src/demo/replay.js';
+import { createTestDatabase } from '../support/database.js';
+it('profiles', async () => {
+  const db = await createTestDatabase();
+  const s = new Session();
+  s.connect();
+  await s.post('Profiler.enable');
+  await s.post('Profiler.start');
+  const t = performance.now(); const c = process.cpuUsage();
+  const r = await replay(db.sql);
+  const cpu = process.cpuUsage(c);
+  const { profile } = await s.post('Profiler.stop');
+  writeFileSync('/tmp/h6.cpuprofile', JSON.stringify(profile));
+  writeFileSync('/tmp/h6-time.txt', JSON.stringify({ wall: performance.now() - t, cpu: (cpu.user + cpu.system) / 1000 }));
+  writeFileSync('/tmp/h6-report.txt', r.report);
+  await db.drop();
+});
