@@ -44,15 +44,13 @@ export interface BookSources {
 }
 
 export function makeBook(state: RiskState, { known, previous }: BookSources = {}): Book {
-  const isUnmoved = previous === undefined ? null : unmovedSince(previous.state, state);
+  const movedMarkets = movedMarketsSince(previous?.state, state);
   const margins = new Map<string, AccountMargin>();
   // The id of a ranking covers every price and policy, those of markets without positions too.
-  const isElsewhere = previous === undefined || previous.state.accounts.size !== state.accounts.size;
-  let moved = isElsewhere || isUnmoved === null || hasMovedMarkets(previous.state, state);
+  let moved = previous?.state.accounts.size !== state.accounts.size || movedMarkets?.size !== 0;
   for (const account of state.accounts.values()) {
     const old = previous?.margin(account.id);
-    const unmoved = old !== undefined && isUnmoved !== null && isUnmoved(old, account) ? old : undefined;
-    const margin = known?.(account.id) ?? unmoved ?? marginOf(state, account);
+    const margin = known?.(account.id) ?? (isUnmoved(old, account, movedMarkets) ? old : marginOf(state, account));
     moved ||= margin !== old;
     margins.set(account.id, margin);
   }
@@ -93,26 +91,24 @@ export function makeBook(state: RiskState, { known, previous }: BookSources = {}
   };
 }
 
-function hasMovedMarkets(old: RiskState, now: RiskState): boolean {
-  return movedMarketsOf(old, now).size > 0 || old.markets.size !== now.markets.size;
-}
-
-function movedMarketsOf(old: RiskState, now: RiskState): Set<string> {
+/** Markets whose price, terms or status changed; null when all may have: no earlier state, or other thresholds. */
+function movedMarketsSince(old: RiskState | undefined, now: RiskState): ReadonlySet<string> | null {
+  if (old?.venue !== now.venue || old.markets.size !== now.markets.size) return null;
   const isSame = (marketId: string): boolean =>
     old.marks.get(marketId) === now.marks.get(marketId) && old.markets.get(marketId) === now.markets.get(marketId);
   return new Set([...now.markets.keys()].filter((marketId) => !isSame(marketId)));
 }
 
-/** Whether an account's margin can be none other than it was: same account, prices, markets and thresholds. */
-function unmovedSince(old: RiskState, now: RiskState): ((margin: AccountMargin, account: Account) => boolean) | null {
-  const movedMarkets = movedMarketsOf(old, now);
-  if (old.venue !== now.venue) return null;
-  return ({ account: before, held }, account) => {
-    if (before !== account || held) return false;
-    if (movedMarkets.size === 0) return true;
-    for (const marketId of account.positions.keys()) if (movedMarkets.has(marketId)) return false;
-    return true;
-  };
+/** Whether the account's margin can be none other than it was. */
+function isUnmoved(
+  old: AccountMargin | undefined,
+  account: Account,
+  movedMarkets: ReadonlySet<string> | null,
+): old is AccountMargin {
+  if (movedMarkets === null || old?.account !== account || old.held) return false;
+  if (movedMarkets.size === 0) return true;
+  for (const marketId of account.positions.keys()) if (movedMarkets.has(marketId)) return false;
+  return true;
 }
 
 function marginOf(state: RiskState, account: Account): AccountMargin {

@@ -83,35 +83,34 @@ export async function loadNewestPrices(tx: Tx): Promise<NewestPrice[]> {
 
 export interface NewestDepth {
   readonly marketId: string;
-  readonly at: Instant;
-  /** Fills have taken some of it. */
-  readonly isUsed: boolean;
-  readonly bids: readonly (readonly [string, string])[];
-  readonly asks: readonly (readonly [string, string])[];
+  readonly bids: readonly (readonly [price: string, size: string])[];
+  readonly asks: readonly (readonly [price: string, size: string])[];
 }
 
-/** The newest order book of each market, where it is older than that, or older than the other and used. */
+interface DepthRow {
+  market_id: string;
+  bid_prices: string[];
+  bid_sizes: string[];
+  ask_prices: string[];
+  ask_sizes: string[];
+}
+
+/** The newest order book of each market, if it is of `before` or earlier; if fills took some of it, of `usedBefore`. */
 export async function loadDueDepths(tx: Tx, before: Instant, usedBefore: Instant): Promise<NewestDepth[]> {
-  const rows = await tx<{ market_id: string; at: Instant; is_used: boolean; bids: string[][]; asks: string[][] }[]>`
-    select n.market_id, n.at, n.is_used,
-      array(select array[trim_scale(price)::text, trim_scale(size)::text]
-        from unnest(bid_prices, bid_sizes) with ordinality as l (price, size, place) order by place) as bids,
-      array(select array[trim_scale(price)::text, trim_scale(size)::text]
-        from unnest(ask_prices, ask_sizes) with ordinality as l (price, size, place) order by place) as asks
+  const rows = await tx<DepthRow[]>`
+    select n.market_id, n.bid_prices::text[], n.bid_sizes::text[], n.ask_prices::text[], n.ask_sizes::text[]
     from market m cross join lateral (
-      select d.*, exists (select from liquidation_fill f where f.depth_snapshot_id = d.id) as is_used
-      from depth_snapshot d where market_id = m.id order by at desc, id desc limit 1) n
-    where m.status <> 'SETTLED' and (n.at <= ${before}::timestamptz or n.is_used and n.at <= ${usedBefore}::timestamptz)
+      select * from depth_snapshot where market_id = m.id order by at desc, id desc limit 1) n
+    where m.status <> 'SETTLED' and (n.at <= ${before}::timestamptz or n.at <= ${usedBefore}::timestamptz
+      and exists (select from liquidation_fill f where f.depth_snapshot_id = n.id))
     order by m.id`;
   return rows.map((row) => ({
     marketId: row.market_id,
-    at: row.at,
-    isUsed: row.is_used,
-    bids: pairs(row.bids),
-    asks: pairs(row.asks),
+    bids: levelsOf(row.bid_prices, row.bid_sizes),
+    asks: levelsOf(row.ask_prices, row.ask_sizes),
   }));
 }
 
-function pairs(levels: readonly (readonly string[])[]): (readonly [string, string])[] {
-  return levels.map(([price = '', size = '']) => [price, size] as const);
+function levelsOf(prices: readonly string[], sizes: readonly string[]): (readonly [string, string])[] {
+  return prices.map((price, place) => [price, sizes[place] ?? '0'] as const);
 }

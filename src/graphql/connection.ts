@@ -2,7 +2,7 @@ import type { PageRequest } from '../db/read-page.js';
 import { BackstopError } from '../errors.js';
 
 export const LARGEST_PAGE = 200;
-const USUAL_PAGE = 20;
+export const USUAL_PAGE = 20;
 
 export interface PageArgs {
   readonly first?: number | null;

@@ -9,6 +9,7 @@ import { messageOf } from '../errors.js';
 import { bookAgeMs, makeContext, type ApiParts, type Context } from './context.js';
 import { makeFormatError } from './errors.js';
 import { BOOK_LIMIT_MS } from './freshness.js';
+import { pageLimit } from './page-limit.js';
 import { loadSchema } from './schema.js';
 
 export interface ApiServer {
@@ -75,6 +76,7 @@ function makeApollo(parts: ApiParts, app: FastifyInstance): ApolloServer<Context
     formatError: makeFormatError(parts.log),
     logger: parts.log,
     plugins: [
+      pageLimit,
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginDrainHttpServer({ httpServer: app.server, stopGracePeriodMillis: DRAIN_MS }),
     ],

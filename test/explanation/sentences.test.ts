@@ -140,7 +140,7 @@ describe('the sentences', () => {
       'Trigger FUND_EXHAUSTED: at the mark 50000 the position was worth 0.01 BTC, 0.001 short of its bankruptcy value 0.011; the insurance fund fund-btc held 0.5, might pay 0.0004, its window leaving 0.0004, and paid 0.0004.',
       'Tried before: no liquidation in this lap.',
       "Price, basis BANKRUPTCY: −(-5 contracts × 100) ÷ (bankruptcy value 0.011 − fund's 0.0004) = 47169.811320754716981132, 0.0106 BTC for the whole position.",
-      'Outcome, policy version 3 (LEVERAGED_RETURN, PRO_RATA): 0 contracts at the price and 5 contracts at the mark, in 3 legs that conceded 0 BTC in all; the bankrupt realized -0.003.',
+      'Outcome, policy version 3 (LEVERAGED_RETURN, PRO_RATA): 0 contracts at the price and 5 at the mark, in 3 legs that conceded 0 BTC in all; the bankrupt realized -0.003.',
       '1. lp (no rank): 1 of 5 contracts at the mark 50000, concession 0 BTC',
       '… and 2 legs more.',
       'Passed over: tim (rank 1, 9 contracts, equity 0.1, maintenance 0.05): NON_OVERLAPPING_BANKRUPTCY, the whole leg would have left its equity below zero.',

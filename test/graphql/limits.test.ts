@@ -54,6 +54,19 @@ describe('the server', () => {
     ).toBe('BAD_INPUT');
   });
 
+  it('refuses pages within pages that could make too large an answer', async () => {
+    const nested = (first: number): string =>
+      `query($first: Int) { accounts(first: $first) { edges { node { ...inner } } } }
+       fragment inner on Account { ledger(first: ${String(first)}) { edges { node { id } } } }`;
+    const { status, errors } = await api.ask(nested(100), { first: 200 });
+    expect([status, errors[0].message, errors[0].extensions.code]).toEqual([
+      400,
+      'the request could be answered with 20200 edges; the limit is 20000',
+      'TOO_MANY_EDGES',
+    ]);
+    expect((await api.ask(nested(99), { first: 200 })).errors).toBeUndefined();
+  });
+
   it('refuses a request that a foreign page could have made a browser send', async () => {
     const response = await api.server.app.inject({ method: 'GET', url: '/graphql?query={__typename}' });
     expect(response.statusCode).toBe(400);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { contributeToFund } from '../../src/ingest/accounts.js';
 import { recordFunding } from '../../src/ingest/funding.js';
 import { recordTransfers } from '../../src/ingest/transfers.js';
@@ -10,16 +10,16 @@ import { createTestVenue, type TestVenue } from '../support/venue.js';
 let db: TestDatabase;
 let venue: TestVenue;
 
-beforeEach(async () => {
+async function open(): Promise<void> {
   db = await createTestDatabase();
   venue = await createTestVenue(db.sql);
   await venue.account('alice');
   await venue.account('bob');
-});
-afterEach(async () => {
+}
+async function close(): Promise<void> {
   await assertInvariants(db.sql);
   await db.drop();
-});
+}
 
 async function ledger(): Promise<string[]> {
   const rows = await db.sql<{ text: string }[]>`
@@ -38,6 +38,9 @@ async function balance(accountId: string): Promise<string | undefined> {
 const usdt = { assetId: 'USDT', at: '2025-10-10T21:00:00Z' };
 
 describe('transfers', () => {
+  beforeEach(open);
+  afterEach(close);
+
   it('move balances in the order of the batch, and the ledger says how', async () => {
     const batch = [
       { ...usdt, id: 't1', accountId: 'alice', amount: '100' },
@@ -100,6 +103,9 @@ describe('transfers', () => {
 });
 
 describe('funding', () => {
+  beforeAll(open);
+  afterAll(close);
+
   const event = {
     id: 'f1',
     marketId: 'BTCUSDT',
@@ -194,7 +200,12 @@ describe('funding', () => {
     ],
   ])('is refused when it %s', async (_, change, code) => {
     const before = await fingerprintOf(db.sql);
-    await expect(recordFunding(db.sql, [event, { ...event, id: 'f2', ...change }])).rejects.toMatchObject({
+    await expect(
+      recordFunding(db.sql, [
+        { ...event, id: 'f3' },
+        { ...event, id: 'f2', ...change },
+      ]),
+    ).rejects.toMatchObject({
       code,
       rowIndex: 1,
     });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { value } from '../../src/risk/contract.js';
-import { ZERO, dec } from '../../src/risk/decimal.js';
+import { ZERO, dec, sum } from '../../src/risk/decimal.js';
+import type { Decimal } from '../../src/risk/decimal.js';
 import { FLAT, closePart, entryPrice, fill, priceOfValue } from '../../src/risk/position.js';
 import type { Holding } from '../../src/risk/position.js';
 import { lotsOf, marketOf, priceOf } from './arbitrary.js';
@@ -13,8 +14,8 @@ const inverse = buildMarket({ payoff: 'INVERSE', contractSize: '100' });
 /** [size, cost, realized, closed] after trades [size, price]. */
 function after(market: typeof linear, trades: readonly (readonly [string, string])[]): string[] {
   let holding: Holding = FLAT;
-  let realized = ZERO as Holding['size'];
-  let closed = ZERO as Holding['size'];
+  let realized: Decimal = ZERO;
+  let closed: Decimal = ZERO;
   for (const [size, price] of trades) {
     const filled = fill(holding, dec(size), value(market, dec(size), dec(price)));
     holding = filled.holding;
@@ -117,10 +118,10 @@ describe('fill', () => {
     );
     fc.assert(
       fc.property(cases, ([market, parts, entry, exit]) => {
-        const size = parts.reduce((total, part) => total.plus(part), ZERO as Holding['size']);
+        const size = sum(parts);
         let holding: Holding = { size, cost: value(market, size, entry) };
         const atOnce = closePart(holding, size, value(market, size, exit)).realizedPnl;
-        let inParts = ZERO as Holding['size'];
+        let inParts: Decimal = ZERO;
         for (const part of parts) {
           const closed = closePart(holding, part, value(market, part, exit));
           holding = closed.holding;

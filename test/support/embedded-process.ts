@@ -4,6 +4,13 @@ import { startEmbedded } from '../../src/db/embedded.js';
 
 const [dataDir, database] = process.argv.slice(2);
 if (dataDir === undefined || database === undefined) throw new Error('a data folder and a database are needed');
+
+// A test run that was killed leaves nothing behind.
+const parent = process.ppid;
+setInterval(() => {
+  if (process.ppid !== parent) process.exit(1);
+}, 500).unref();
+
 const server = await startEmbedded({ dataDir, database, unsafeFast: true });
 
 process.on('SIGINT', () => {

@@ -1,5 +1,6 @@
 import { makeBook } from '../../src/book/book.js';
-import type { FundState, LastStatus, MarkFact, MarketState, RiskState } from '../../src/db/risk-state.js';
+import type { FundState } from '../../src/db/fund-state.js';
+import type { LastStatus, MarkFact, MarketState, RiskState } from '../../src/db/risk-state.js';
 import { Lap, type CallFact, type DepthLeft, type ShownLevel } from '../../src/engine/lap.js';
 import { act, survey } from '../../src/engine/waterfall.js';
 import type { BookLine } from '../../src/ingest/book-line.js';

@@ -1,0 +1,89 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { JobRunner } from '../../src/jobs/runner.js';
+import { createLog } from '../../src/telemetry.js';
+import { assertInvariants } from '../support/checks.js';
+import { bundle, type ChildProgram } from '../support/children.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { openTroubledBook } from '../support/troubled-book.js';
+
+let program: ChildProgram;
+let database: TestDatabase;
+
+beforeAll(async () => {
+  program = await bundle('test/support/lap-process.ts');
+});
+afterAll(() => program.remove());
+beforeEach(async () => {
+  database = await createTestDatabase();
+  await openTroubledBook(database.sql);
+});
+afterEach(() => database.drop());
+
+const runs = async (): Promise<string[]> => {
+  const rows = await database.sql<{ status: string; worker: string }[]>`
+    select status, worker from job_run where worker <> 'before' order by round`;
+  return rows.map(({ status, worker }) => `${status} ${worker}`);
+};
+const runnerOf = (worker: string): JobRunner =>
+  new JobRunner({ sql: database.sql, log: createLog('silent'), worker, pollMs: 20 });
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+describe('the job', () => {
+  it('ends the lap that it is in when it is told to stop, and begins no other', async () => {
+    const child = program.start({ DATABASE_URL: database.url, JOB: 'yes', MISHAP: 'term', STATEMENT: '12' });
+    expect(await child.line()).toMatch(/^stopped after/);
+    expect(await child.ended).toBe(0);
+    expect(await runs()).toEqual(['SUCCEEDED child']);
+    await assertInvariants(database.sql);
+  });
+
+  it('is run once an interval, however many processes look after it', async () => {
+    await database.sql`update job set interval_ms = 3600000`;
+    const [one, two] = [runnerOf('one'), runnerOf('two')];
+    one.start();
+    two.start();
+    await until(async () => (await runs()).length > 0);
+    await Promise.all([one.stop(), two.stop()]);
+    expect(await runs()).toHaveLength(1);
+  });
+
+  it('runs on a hint before it is due', async () => {
+    await database.sql`update job set interval_ms = 3600000, due_at = clock_timestamp() + interval '1 hour'`;
+    const runner = runnerOf('one');
+    runner.start();
+    runner.hint();
+    await until(async () => (await runs()).length === 1);
+    runner.hint();
+    await until(async () => (await runs()).length === 2);
+    await runner.stop();
+  });
+
+  it('rests while it is paused', async () => {
+    await database.sql`update job set paused = true`;
+    const runner = runnerOf('one');
+    runner.start();
+    runner.hint();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await runner.stop();
+    expect(await runs()).toEqual([]);
+  });
+
+  it('records a failure, and tries the same again', async () => {
+    await database.sql`alter table lap add constraint no_lap check (id < 0) not valid`;
+    const runner = runnerOf('one');
+    runner.start();
+    await until(async () => (await runs()).includes('FAILED one'));
+    await database.sql`alter table lap drop constraint no_lap`;
+    runner.hint();
+    await until(async () => (await runs()).at(-1) === 'SUCCEEDED one');
+    await runner.stop();
+    const [row] = await database.sql<
+      { failure: string }[]
+    >`select failure from job_run where status = 'FAILED' limit 1`;
+    expect(row?.failure).toContain('no_lap');
+    await assertInvariants(database.sql);
+  });
+});
