@@ -20,6 +20,9 @@ const LONGEST_PAUSE_MS = 1000;
 /** serialization_failure and deadlock_detected: the server chose this transaction to give way, and it may be run again. */
 const GIVE_WAY = new Set(['40001', '40P01']);
 
+const LAST_WORDS = new Set(['FATAL', 'PANIC']);
+const LOSSES = new Set(['CONNECTION_CLOSED', 'ECONNRESET', 'EPIPE']);
+
 /** The SQLSTATE of a refusal by the server, or undefined for any other error. */
 export function sqlStateOf(error: unknown): string | undefined {
   return error instanceof postgres.PostgresError ? error.code : undefined;
@@ -37,17 +40,36 @@ export async function inTransaction<T>(
   const attempts = options.attempts ?? DEFAULT_ATTEMPTS;
   const mode = `isolation level ${options.isolation}${options.readOnly === true ? ' read only' : ''}`;
   for (let attempt = 1; ; attempt++) {
+    let loss: Error | undefined;
+    const unlessLost = async (tx: Tx): Promise<[T]> => {
+      try {
+        // In an array of one: the driver awaits each element of an array answer, which `work` may well return.
+        return [await work(tx)];
+      } catch (error) {
+        if (!isLoss(error)) throw error;
+        // Told of it, the driver would write a rollback to a connection that is gone, and that throws where nobody can
+        // catch it. It ends the transaction by itself as soon as it has seen the end of the connection.
+        loss = error;
+        return new Promise(() => undefined);
+      }
+    };
     try {
-      // In an array of one: the driver awaits each element of an array answer, which `work` may well return.
-      const [answer] = (await sql.begin(mode, async (tx) => [await work(tx)])) as [T];
+      const [answer] = (await sql.begin(mode, unlessLost)) as [T];
       return answer;
-    } catch (error) {
+    } catch (ended) {
+      const error = loss ?? ended;
       const state = sqlStateOf(error);
       if (state === undefined || !GIVE_WAY.has(state) || attempt >= attempts) throw error;
       options.onRetry?.(state, attempt);
       await sleep(pauseBefore(attempt));
     }
   }
+}
+
+/** What a statement fails with when its connection is over: the server's last word, or that of the socket. */
+function isLoss(error: unknown): error is Error {
+  if (error instanceof postgres.PostgresError) return LAST_WORDS.has(error.severity);
+  return error instanceof Error && 'code' in error && LOSSES.has(String(error.code));
 }
 
 /** Doubling, and drawn at random so that two which met do not meet again. */

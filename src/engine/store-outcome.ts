@@ -65,7 +65,8 @@ export async function storeOutcome(
     tx,
     [...lap.changed()].map((account) => account.id),
   );
-  await history.insertLap(tx, key, digest, outcome.more);
+  const isHistory = leavesHistory(outcome);
+  if (isHistory) await history.insertLap(tx, key, digest, outcome.more);
   await storeCalls(tx, lap, key);
   const liquidationIds = await history.insertLiquidations(tx, key, outcome.liquidations);
   const { eventIds, legIds } = await insertEvents(tx, key, outcome, liquidationIds);
@@ -73,7 +74,7 @@ export async function storeOutcome(
   await storeBookings(tx, outcome, key, { LIQUIDATION: liquidationIds, DELEVERAGE: eventIds, COVER: coverIds });
   await history.insertForcedTrades(tx, key, forcedTrades(outcome, liquidationIds, legIds));
   await haltMarkets(tx, key, outcome.halts);
-  if (hasHistory(outcome)) await history.insertLapPrices(tx, key, lapPrices(lap));
+  if (isHistory) await history.insertLapPrices(tx, key, lapPrices(lap));
   const shown = await publish(tx, lap, key, after, published);
   await announce(tx, 'lap');
   return shown;
@@ -172,8 +173,9 @@ function forcedTrades(
   return [...fromLiquidations, ...fromLegs];
 }
 
-function hasHistory(outcome: Outcome): boolean {
-  return outcome.transitions.length + outcome.liquidations.length + outcome.events.length + outcome.covers.length > 0;
+/** A lap that found nothing to do leaves its run alone. */
+function leavesHistory(outcome: Outcome): boolean {
+  return Object.values(outcome).some((rows) => Array.isArray(rows) && rows.length > 0);
 }
 
 function lapPrices(lap: Lap): history.LapPrice[] {

@@ -13,7 +13,7 @@ export const pageLimit: ApolloServerPlugin<Context> = {
   requestDidStart: () =>
     Promise.resolve({
       didResolveOperation: ({ document, operation, request }) => {
-        const edges = countEdges(operation.selectionSet, document, request.variables ?? {});
+        const edges = countEdges(operation?.selectionSet, document, request.variables ?? {});
         if (edges > MOST_EDGES) {
           const message = `the request could be answered with ${edges} edges; the limit is ${MOST_EDGES}`;
           throw new GraphQLError(message, { extensions: { code: 'TOO_MANY_EDGES', http: { status: 400 } } });
@@ -43,7 +43,7 @@ function countEdges(selections: SelectionSetNode | undefined, document: Document
   return edges;
 }
 
-/** Null: not a field with pages. What is malformed is refused where it is read. */
+/** Null: not a field with pages. A variable without a value counts as the largest page; what is malformed is refused where it is read. */
 function pageOf({ name, arguments: args, selectionSet }: FieldNode, variables: Variables): number | null {
   const isConnection = args?.some((arg) => arg.name.value === 'first' || arg.name.value === 'after') === true;
   const hasEdges = selectionSet?.selections.some((s) => s.kind === Kind.FIELD && s.name.value === 'edges') === true;

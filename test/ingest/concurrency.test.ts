@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { closeSql, openSql, type Sql } from '../../src/db/connect.js';
 import { recordPrices } from '../../src/ingest/prices.js';
@@ -61,7 +62,21 @@ it('batches over interleaved accounts and markets wait for each other and all ge
       (select count(*)::int from ledger_entry where kind = 'TRANSFER') as transfers,
       (select amount::text from balance where account_id = 'fund-usdt') as fund`;
   expect(row).toEqual({ trades: 240, changes: 480, transfers: 36 + NAMES.length, fund: '24.000000000000000000' });
+  expect(await deadlocks()).toBe('0');
 });
+
+/** Counted by the server as its backends end: none means that the order of locks holds, not that retries hid it. */
+async function deadlocks(): Promise<string | undefined> {
+  await closeSql(pool);
+  const others = async (): Promise<number> =>
+    (await db.sql`select from pg_stat_activity where datname = current_database() and application_name = 'backstop'`)
+      .length;
+  while ((await others()) > 0) await sleep(20);
+  const [row] = await db.sql<
+    { deadlocks: string }[]
+  >`select deadlocks from pg_stat_database where datname = current_database()`;
+  return row?.deadlocks;
+}
 
 it('the same batch sent twenty times at once is applied once', async () => {
   const trades = NAMES.slice(1).map((name, index) => ({

@@ -14,24 +14,19 @@ import type { RankCandidate } from '../../src/risk/ranking.js';
 import { afterClose, at, buildAccount, buildMarket, buildMarks, byId, text, texts, valued } from './build.js';
 import type { BracketText, MarketText } from './build.js';
 import { ABSENT, readVectors } from './vector-files.js';
+import type { Vector } from './vector-files.js';
 
 /** A number of the file as text. It writes them as JSON numbers, some with an exponent. */
 const n = (x: number): string => new Decimal(String(x)).toFixed();
 
 const vectors = readVectors('venues');
 
-interface VenueVector<Input, Expected> {
-  readonly source: string;
-  readonly input: Input;
-  readonly expected: Expected;
-}
-
 /** What the file says of it is not checked here: each vector is read as what its test expects. */
-function vectorOf(id: string): VenueVector<never, never> {
+function vectorOf(id: string): Vector<never, never> {
   const vector = vectors.find((each) => each.id === id);
   if (vector === undefined) throw new Error(`no vector ${id}`);
   tested.add(id);
-  return vector as VenueVector<never, never>;
+  return vector as Vector<never, never>;
 }
 const tested = new Set<string>();
 
@@ -68,7 +63,7 @@ describe('BitMEX', () => {
     readonly percentile: Readonly<Record<string, number>>;
   }
 
-  const queue: VenueVector<QueueInput, QueueExpected> = vectorOf('bitmex-adl-queue-1');
+  const queue: Vector<QueueInput, QueueExpected> = vectorOf('bitmex-adl-queue-1');
   const ranking = rank(
     'M',
     'LONG',
@@ -89,7 +84,7 @@ describe('BitMEX', () => {
     expect(new Map(fifths as [string, string][])).toEqual(new Map(published));
   });
 
-  const exec: VenueVector<
+  const exec: Vector<
     { liquidated: { quantity: number; bankruptcyPrice: number } },
     { fills: readonly { account: number; quantity: number; price: number; remaining: number }[]; unfilled: number }
   > = vectorOf('bitmex-adl-exec-1');
@@ -142,7 +137,7 @@ describe('inverse contracts', () => {
     });
   }
 
-  const bust: VenueVector<
+  const bust: Vector<
     { contracts: number; entryPrice: number; leverage: number; tick: number },
     { bankruptcyPriceRaw: number; bankruptcyPrice: number }
   > = vectorOf('bybit-bust-2');
@@ -169,7 +164,7 @@ describe('inverse contracts', () => {
     ).toBe(true);
   });
 
-  const cross: VenueVector<
+  const cross: Vector<
     { contracts: number; entryPrice: number; accountBalanceBtc: number; mmr: number; takerFee: number },
     { bankruptcyPrice: number; liquidationPrice: number }
   > = vectorOf('bybit-liq-cross-inverse-1');
@@ -198,7 +193,7 @@ describe('inverse contracts', () => {
     ).toBe(true);
   });
 
-  const kraken: VenueVector<
+  const kraken: Vector<
     { contracts: number; entryPrice: number; marginBtc: number; imr: number; mmr: number },
     Record<string, number>
   > = vectorOf('kraken-epp');
@@ -247,7 +242,7 @@ describe('Binance', () => {
     return [size.toFixed(), value(market, size, dec(n(position.entryPrice))).toFixed()];
   }
 
-  const cross: VenueVector<
+  const cross: Vector<
     { walletBalance: number; position: Position; others: readonly Position[] },
     { TMM1: number; UPNL1: number; liquidationPrice: number }
   > = vectorOf('binance-liq-cross-1');
@@ -271,7 +266,7 @@ describe('Binance', () => {
     );
   });
 
-  const isolated: VenueVector<Position & { walletBalance: number }, { liquidationPrice: number }> =
+  const isolated: Vector<Position & { walletBalance: number }, { liquidationPrice: number }> =
     vectorOf('binance-liq-iso-1');
 
   it(`binance-liq-iso-1: liquidation price of an isolated long (${isolated.source})`, () => {
@@ -282,7 +277,7 @@ describe('Binance', () => {
     expect(isNear(liquidationPrice(v, 'M', market), isolated.expected.liquidationPrice, '0.005')).toBe(true);
   });
 
-  const coin: VenueVector<
+  const coin: Vector<
     { bracketFloor: number; mmrN: number; mmrPrev: number; maintAmountPrev: number },
     { maintAmountN: number }
   > = vectorOf('binance-maint-amount-coinm');
@@ -294,7 +289,7 @@ describe('Binance', () => {
     expect(text(market.schedule.steps.at(-1)?.maintenanceDeduction ?? null)).toBe(n(expected.maintAmountN));
   });
 
-  const tiers: VenueVector<
+  const tiers: Vector<
     { tiers: readonly { minNotional: number; maintenanceMarginRate: number }[] },
     { maintAmt: readonly number[] }
   > = vectorOf('tiers-1000shib');
@@ -316,7 +311,7 @@ describe('Binance', () => {
 });
 
 describe('dYdX, its documentation', () => {
-  const adl: VenueVector<
+  const adl: Vector<
     { A: Record<string, number>; B: Record<string, number>; price: number },
     { BEquity: number; BBankruptcyPrice: number; AProfitRealised: number; BAccountValueAfter: number }
   > = vectorOf('dydx-doc-delev');
@@ -335,7 +330,7 @@ describe('dYdX, its documentation', () => {
     expect(text(afterClose(B, market, size.abs(), price).balance)).toBe(n(expected.BAccountValueAfter));
   });
 
-  const fund: VenueVector<Record<string, number>, Record<string, number>> = vectorOf('dydx-doc-if');
+  const fund: Vector<Record<string, number>, Record<string, number>> = vectorOf('dydx-doc-if');
 
   it(`dydx-doc-if: what the fund pays for a fill beyond the bankruptcy price (${fund.source})`, () => {
     const { input, expected } = fund;
@@ -360,7 +355,7 @@ describe('dYdX, its documentation', () => {
     expect(text(plan.fundDelta.neg())).toBe(n(expected['insuranceFundPays'] ?? 0));
   });
 
-  const cross: VenueVector<Record<string, number>, { liquidationPrice: number }> = vectorOf('dydx-liq-cross');
+  const cross: Vector<Record<string, number>, { liquidationPrice: number }> = vectorOf('dydx-liq-cross');
 
   it(`dydx-liq-cross: liquidation price of a short beside other margin (${cross.source})`, () => {
     const field = (name: string): string => n(cross.input[name] ?? 0);
@@ -380,7 +375,7 @@ describe('dYdX, its documentation', () => {
 });
 
 describe('margin ratio', () => {
-  const ratio: VenueVector<{ maintenanceMargin: number; collateral: number }, { marginRatio: number }> =
+  const ratio: Vector<{ maintenanceMargin: number; collateral: number }, { marginRatio: number }> =
     vectorOf('ccxt-marginratio');
 
   it(`ccxt-marginratio: maintenance ÷ equity, as ccxt prints it (${ratio.source})`, () => {
@@ -397,7 +392,7 @@ describe('derived from published formulas', () => {
     readonly markPrice: number;
     readonly mmr: number;
   }
-  const zero: VenueVector<
+  const zero: Vector<
     { walletBalance: number; positions: readonly Held[] },
     { equity: number; maintenanceMargin: number; bankruptcyPrice: Record<string, number> }
   > = vectorOf('derived-zero-price');
@@ -438,7 +433,7 @@ describe('derived from published formulas', () => {
     readonly entryPrice: number;
     readonly walletBalance: number;
   }
-  const formula: VenueVector<
+  const formula: Vector<
     { markPrice: number; mmr: number; positions: readonly Formula[] },
     { perPosition: Record<string, Record<string, number>>; order: Record<string, readonly string[]> }
   > = vectorOf('derived-cross-formula');
