@@ -33,9 +33,11 @@ export async function hasTrade(reader: Reader, externalId: string): Promise<bool
   return (await reader`select from trade where external_id = ${externalId}`).length > 0;
 }
 
-export async function loadPriceIds(reader: Reader, marketId: string): Promise<Set<string>> {
-  const rows = await reader<{ id: string }[]>`select external_id as id from price_mark where market_id = ${marketId}`;
-  return new Set(rows.map((row) => row.id));
+/** When each recorded price of a market was, by the id it came with. */
+export async function loadPriceTimes(reader: Reader, marketId: string): Promise<Map<string, Instant>> {
+  const rows = await reader<{ id: string; at: Instant }[]>`
+    select external_id as id, at from price_mark where market_id = ${marketId}`;
+  return new Map(rows.map((row) => [row.id, row.at]));
 }
 
 /** The newest price that counts, of each of these markets that has one. */

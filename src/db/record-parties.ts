@@ -21,12 +21,6 @@ export async function loadParties(reader: Reader, accountIds: Iterable<string>):
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-/** Every account there is. */
-export async function loadAllParties(reader: Reader): Promise<Map<string, Party>> {
-  const rows = await reader<Party[]>`select id, kind, mode, margin_asset_id as "marginAssetId" from account`;
-  return new Map(rows.map((row) => [row.id, row]));
-}
-
 interface MarketRow {
   id: string;
   payoff: Contract['payoff'];

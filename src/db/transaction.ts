@@ -40,7 +40,7 @@ export async function inTransaction<T>(
   const attempts = options.attempts ?? DEFAULT_ATTEMPTS;
   const mode = `isolation level ${options.isolation}${options.readOnly === true ? ' read only' : ''}`;
   for (let attempt = 1; ; attempt++) {
-    let loss: Error | undefined;
+    let loss: unknown;
     const unlessLost = async (tx: Tx): Promise<[T]> => {
       try {
         // In an array of one: the driver awaits each element of an array answer, which `work` may well return.
@@ -67,9 +67,9 @@ export async function inTransaction<T>(
 }
 
 /** What a statement fails with when its connection is over: the server's last word, or that of the socket. */
-function isLoss(error: unknown): error is Error {
+function isLoss(error: unknown): boolean {
   if (error instanceof postgres.PostgresError) return LAST_WORDS.has(error.severity);
-  return error instanceof Error && 'code' in error && LOSSES.has(String(error.code));
+  return typeof error === 'object' && error !== null && 'code' in error && LOSSES.has(String(error.code));
 }
 
 /** Doubling, and drawn at random so that two which met do not meet again. */

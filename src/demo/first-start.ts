@@ -1,14 +1,14 @@
 import type { Sql } from '../db/connect.js';
-import { hasAccount, hasNothing, hasTrade, loadPriceIds, withDemoLock } from '../db/demo-state.js';
+import { hasAccount, hasNothing, hasTrade, loadPriceTimes, withDemoLock } from '../db/demo-state.js';
 import { readClock } from '../db/record-notice.js';
 import { importBookLines } from '../ingest/import-book.js';
-import { createAccount, createTrader } from '../ingest/accounts.js';
+import { contributeToFund, createAccount, createTrader } from '../ingest/accounts.js';
 import { recordTrades } from '../ingest/trades.js';
 import { recordTransfers, type TransferInput } from '../ingest/transfers.js';
 import { dec, type Decimal } from '../risk/decimal.js';
 import { addMilliseconds, type Instant } from '../risk/instant.js';
 import { demoBook, numbered, rungs } from './book.js';
-import { MARKETS, NEXT_LONGS, NEXT_SHORTS, WHALE, WHALE_SHORTS } from './parameters.js';
+import { MARKETS, NEXT_FUND, NEXT_LONGS, NEXT_SHORTS, WHALE, WHALE_SHORTS } from './parameters.js';
 import { crashLengthMs, crashPath } from './path.js';
 import { minuteId, playMinute, runLaps } from './play.js';
 
@@ -33,10 +33,11 @@ export async function loadDemo(sql: Sql, now?: Instant): Promise<void> {
     const [first, last] = [path[0], path.at(-1)];
     if (first === undefined || last === undefined) throw new Error('the path is empty');
     if (!(await hasAccount(sql, WHALE.id))) await importBookLines(sql, demoBook(first), { at: first.at });
-    const played = await loadPriceIds(sql, 'BTCUSDT');
+    const played = await loadPriceTimes(sql, 'BTCUSDT');
     for (const [index, minute] of path.entries()) {
-      // The last one played may lack its laps; the same minute twice is once.
-      if (!played.has(minuteId(index + 1))) await playMinute(sql, minute, index);
+      if (played.has(minuteId(index + 1))) continue;
+      // The last one played may lack its depth or its laps. At its own time it is the same minute, and twice is once.
+      await playMinute(sql, { ...minute, at: played.get(minuteId(index)) ?? minute.at }, index);
     }
     await openNextLongs(sql, last.marks.BTCUSDT, last.at);
     await runLaps(sql, last.at);
@@ -77,6 +78,7 @@ async function openNextLongs(sql: Sql, price: Decimal, at: Instant): Promise<voi
     await createAccount(sql, { id, traderId: id, marginAssetId: 'USDT' });
     transfers.push(transfer(id, size.times(price).dividedBy(leverage).toDecimalPlaces(2), at));
   }
+  await contributeToFund(sql, { id: `next-${NEXT_FUND.fundId}`, ...NEXT_FUND, at });
   await recordTransfers(sql, transfers);
   const trades = longs.flatMap(({ id: buyerId, size }) =>
     sellers().map((sellerId, index) => ({

@@ -173,11 +173,12 @@ export const HEDGED = {
 
 export const INVERSE_WHALE = { id: 'whale-btcusd', contracts: '2400000', leverage: '22' } as const;
 
-/** After the crash: longs that a fall of 5 % bankrupts, beyond what the fund can pay. */
+/** After the crash: longs that a fall of 5 % bankrupts, and what the fund is given, which is less than they then owe. */
 export const NEXT_LONGS = [
-  { name: 'whale-next', count: 1, size: '900', from: '40', step: '1' },
-  { name: 'btc-late', count: 8, size: '12', from: '25', step: '3' },
+  { name: 'whale-next', count: 1, size: '900', from: '25', step: '1' },
+  { name: 'btc-late', count: 4, size: '12', from: '30', step: '4' },
 ] as const;
+export const NEXT_FUND = { fundId: 'fund-btcusdt', amount: '400000' } as const;
 /** So many of the desks sell to them, evenly, each with a new deposit. */
 export const NEXT_SHORTS = { count: 12, deposit: '1500000' } as const;
 

@@ -9,6 +9,7 @@ import { fingerprintOf } from '../support/fingerprint.js';
 import { openTroubledBook, TROUBLE } from '../support/troubled-book.js';
 
 const LIMIT_MS = '1500';
+const LOOK_EVERY = 10;
 
 let program: ChildProgram;
 let database: TestDatabase;
@@ -62,8 +63,10 @@ describe('a process that dies in the middle of a lap', () => {
         if (said !== 'BUSY') throw new Error(`statement ${STATEMENT}: ${said ?? 'silence'}`);
       }
     };
-    for (const place of places) {
+    for (const [index, place] of places.entries()) {
       await dieAt(place);
+      // What one of them had left would stay: it is enough to look now and then, and in the end.
+      if (index % LOOK_EVERY !== 0 && index + 1 < places.length) continue;
       expect({ place, found: await fingerprintOf(database.sql) }).toEqual({ place, found: before });
     }
     await waitUntilFree(database.sql);
@@ -103,8 +106,9 @@ describe('a process that freezes in the middle of a lap', () => {
     expect(await frozen.line()).toMatch(/^FAILED /);
     expect(await frozen.ended).toBe(0);
     expect(await dumpOf(database.sql)).toEqual(undisturbed.dump);
-    const runs = await database.sql`select status, worker from job_run order by round`;
-    expect(runs.map((run) => [run['status'], run['worker']])).toEqual([
+    const runs = await database.sql<{ status: string; worker: string }[]>`
+      select status, worker from job_run order by round`;
+    expect(runs.map(({ status, worker }) => [status, worker])).toEqual([
       ['SUCCEEDED', 'before'],
       ['SUCCEEDED', 'test'],
       ['FAILED', 'child'],

@@ -128,6 +128,13 @@ describe('a suspect price', () => {
     expect(await mark()).toBe('101');
   });
 
+  it('is forgotten between batches too', async () => {
+    await tell('a 100@1', 'b 80@2');
+    expect(await tell('c 101@3')).toEqual(['ACCEPTED']);
+    expect(await tell('d 79@4')).toEqual(['SUSPECT']);
+    expect(await mark()).toBe('101');
+  });
+
   it('may be confirmed by an operator, once, and not when a newer price was accepted', async () => {
     await tell('a 100@1', 'b 80@2');
     const confirm = { marketId: 'BTCUSDT', priceId: 'b', by: 'operator' };

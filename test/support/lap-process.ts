@@ -9,6 +9,7 @@ import { runLap } from '../../src/engine/run-lap.js';
 import { JobRunner } from '../../src/jobs/runner.js';
 import { messageOf } from '../../src/errors.js';
 import { createLog } from '../../src/telemetry.js';
+import { counted } from './counted-sql.js';
 
 const {
   DATABASE_URL: url = '',
@@ -26,42 +27,15 @@ function tell(line: string): void {
 }
 
 /** The statement that comes is the one before which it happens: the one before it has been answered. */
-function count(): Promise<void> | undefined {
+function count(): void {
   statements += 1;
-  if (statements !== fatal) return undefined;
+  if (statements !== fatal) return;
   if (mishap === 'kill') process.kill(process.pid, 'SIGKILL');
   if (mishap === 'term') process.kill(process.pid, 'SIGTERM');
   if (mishap === 'freeze') {
     tell('frozen');
     process.kill(process.pid, 'SIGSTOP');
   }
-  return undefined;
-}
-
-/** The same connection, whose statements are counted; identifiers and lists, which are called alike, are none. */
-function counted<T extends Sql | Tx>(sql: T): T {
-  return new Proxy(sql, {
-    apply(target, self, words: unknown[]) {
-      if (Array.isArray(words[0]) && Object.hasOwn(words[0], 'raw')) void count();
-      return Reflect.apply(target as unknown as (...words: unknown[]) => unknown, self, words);
-    },
-    get(target, key, receiver) {
-      if (key === 'begin') {
-        return (mode: string, work: (tx: Tx) => Promise<unknown>) =>
-          (target as Sql).begin(mode, async (tx) => {
-            const answer = await work(counted(tx));
-            void count();
-            return answer;
-          });
-      }
-      const value: unknown = Reflect.get(target, key, receiver);
-      if (key !== 'unsafe') return value;
-      return (...words: unknown[]) => {
-        void count();
-        return Reflect.apply(value as (...words: unknown[]) => unknown, target, words);
-      };
-    },
-  });
 }
 
 const sql = openSql(url, { max: 2, applicationName: 'lap-process' });
@@ -83,8 +57,8 @@ if (mishap === 'wait') {
     await lapOnce(pausing);
   });
   await closeSql(held);
-} else if (job === undefined) await lapOnce(counted(sql));
-else await runUntilStopped(counted(sql));
+} else if (job === undefined) await lapOnce(counted(sql, count));
+else await runUntilStopped(counted(sql, count));
 process.stdin.destroy();
 await closeSql(sql);
 

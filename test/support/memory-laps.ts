@@ -5,10 +5,19 @@ import { Lap, type CallFact, type DepthLeft, type ShownLevel } from '../../src/e
 import { act, survey } from '../../src/engine/waterfall.js';
 import type { BookLine } from '../../src/ingest/book-line.js';
 import { makeSchedule } from '../../src/risk/brackets.js';
-import { dec, max, ZERO, type Decimal } from '../../src/risk/decimal.js';
-import { addMilliseconds, type Instant } from '../../src/risk/instant.js';
+import { dec, max, sum, ZERO, type Decimal } from '../../src/risk/decimal.js';
+import { addMilliseconds, isOlderThan, type Instant } from '../../src/risk/instant.js';
 import type { Account, VenueParams } from '../../src/risk/margin.js';
-import { depthText, marketIdOf, OPENING, openingLines, priceText, type BookPlan, type LapPlan } from './random-book.js';
+import {
+  STALE_AFTER_MS,
+  depthText,
+  marketIdOf,
+  OPENING,
+  openingLines,
+  priceText,
+  type BookPlan,
+  type LapPlan,
+} from './random-book.js';
 
 const LAP_MS = 1000;
 
@@ -19,14 +28,20 @@ export function lapTime(index: number): Instant {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+export interface LapTwist {
+  readonly at?: Instant;
+  /** The same depth, cut otherwise. */
+  readonly cut?: (depth: DepthLeft, lot: Decimal) => DepthLeft;
+}
+
 /** Laps without a database: what each leaves is carried into the next as the store would. */
 export class MemoryLaps {
   #state: Mutable<RiskState>;
   readonly #plan: BookPlan;
   readonly #calls = new Map<string, CallFact[]>();
   readonly #shown = new Map<string, ShownLevel>();
-  /** Net payments of funds, by fund. */
-  readonly #payments = new Map<string, Decimal>();
+  /** Net payments of funds, one an event. */
+  readonly #payments: { readonly fundId: string; readonly at: Instant; readonly net: Decimal }[] = [];
   #ids = 0;
 
   constructor(plan: BookPlan) {
@@ -40,11 +55,11 @@ export class MemoryLaps {
     this.#state = { ...this.#state, accounts: new Map(accounts.map((account) => [account.id, account])) };
   }
 
-  run(index: number, cut: (depth: DepthLeft, lot: Decimal) => DepthLeft = (depth) => depth): Lap {
+  /** `at`: the lap's own time, when it is another than that of its prices. */
+  run(index: number, { at = lapTime(index), cut = (depth) => depth }: LapTwist = {}): Lap {
     const told = this.#plan.laps[index];
     if (told === undefined) throw new Error('no such lap');
-    const at = lapTime(index);
-    this.#state = { ...this.#state, at, marks: this.#marksAt(told, at), funds: this.#funds() };
+    this.#state = { ...this.#state, at, marks: this.#marksAt(told, lapTime(index), at), funds: this.#fundsAt(at) };
     const lap = new Lap(makeBook(this.#state), new Map(this.#calls), new Map(this.#shown));
     const troubles = survey(lap);
     if (troubles.length > 0)
@@ -55,15 +70,18 @@ export class MemoryLaps {
     return lap;
   }
 
-  #marksAt(told: LapPlan, at: Instant): Map<string, MarkFact> {
+  #marksAt(told: LapPlan, priceAt: Instant, at: Instant): Map<string, MarkFact> {
     const marks = new Map<string, MarkFact>();
     for (const [index, marketId] of [...this.#state.markets.keys()].entries()) {
       const price = told.prices[index];
       const isSilent = price === undefined || ((told.silent >> index) & 1) === 1;
       const last = this.#state.marks.get(marketId);
-      const fresh = isSilent ? last : { priceMarkId: '0', price: dec(priceText(index, this.#plan, price)), at };
+      const fresh = isSilent
+        ? last
+        : { priceMarkId: '0', price: dec(priceText(index, this.#plan, price)), at: priceAt };
       if (fresh === undefined) continue;
-      marks.set(marketId, { ...fresh, live: !isSilent && this.#state.markets.get(marketId)?.status === 'ACTIVE' });
+      const isActive = this.#state.markets.get(marketId)?.status === 'ACTIVE';
+      marks.set(marketId, { ...fresh, live: isActive && !isOlderThan(fresh.at, STALE_AFTER_MS, at) });
     }
     return marks;
   }
@@ -82,10 +100,12 @@ export class MemoryLaps {
     });
   }
 
-  #funds(): Map<string, FundState> {
+  #fundsAt(at: Instant): Map<string, FundState> {
     return new Map(
       [...this.#state.funds].map(([id, fund]) => {
-        const windowPaid = fund.windowAllowance === null ? ZERO : (this.#payments.get(id) ?? ZERO);
+        // No simulation lasts as long as a window.
+        const paid = this.#payments.filter((payment) => payment.fundId === id && payment.at <= at);
+        const windowPaid = fund.windowAllowance === null ? ZERO : sum(paid.map(({ net }) => net));
         return [id, { ...fund, windowPaid }];
       }),
     );
@@ -142,7 +162,7 @@ export class MemoryLaps {
     }
     for (const [key, net] of events) {
       const fundId = key.split(' ')[0] ?? '';
-      this.#payments.set(fundId, (this.#payments.get(fundId) ?? ZERO).plus(max(ZERO, net)));
+      this.#payments.push({ fundId, at: book.state.at, net: max(ZERO, net) });
     }
   }
 

@@ -125,6 +125,8 @@ const assetOf = (plan: BookPlan, account: AccountPlan): string =>
   shapeOf(plan, account.home % plan.markets.length).settlementAssetId;
 
 export const CHANGE = { changedBy: 'test', reason: 'random book' };
+/** Less than from one lap to the next: a market without a new price is stale. */
+export const STALE_AFTER_MS = 500;
 export const OPENING = '2025-10-10T21:00:00.000000Z';
 
 /** The book as it opens: no price yet, no depth. */
@@ -176,7 +178,7 @@ function marketLine(plan: BookPlan, index: number, market: MarketPlan): BookLine
   return {
     ...{ type: 'market', id: marketIdOf(index), payoff, settlementAssetId, ...texts, brackets, ...CHANGE },
     ...{ insuranceFundId: fundIdOf(plan, index), liquidityProviderId: providerIdOf(plan, index) },
-    ...{ maxDeviation, maxFeeRate, badDebtLimit, priceBand: '0.9', staleAfterMs: 500 },
+    ...{ maxDeviation, maxFeeRate, badDebtLimit, priceBand: '0.9', staleAfterMs: STALE_AFTER_MS },
     policy: { score, allocation, priceBasis },
   };
 }

@@ -1,5 +1,13 @@
 import fc from 'fast-check';
-import { BRACKETS, SHAPES, type BookPlan, type DepthPlan, type MarketPlan, type PricePlan } from './random-book.js';
+import {
+  BRACKETS,
+  SHAPES,
+  type BookPlan,
+  type DepthPlan,
+  type LapPlan,
+  type MarketPlan,
+  type PricePlan,
+} from './random-book.js';
 
 const digits = fc.stringMatching(/^[0-9]{14}$/);
 const pricePlan = (from: number, to: number): fc.Arbitrary<PricePlan> =>
@@ -33,41 +41,43 @@ const depthPlan: fc.Arbitrary<DepthPlan> = fc.record({
 const LAPS = 4;
 const MARKETS = 3;
 
-/** Books in which much goes wrong: entries and marks up to 15 % apart, positions of up to ten times their collateral and more. */
-export const bookPlan: fc.Arbitrary<BookPlan> = fc.record({
-  markets: fc.array(marketPlan, { minLength: 1, maxLength: MARKETS }),
-  accounts: fc.array(
-    fc.record({ mode: fc.constantFrom('CROSS', 'CROSS', 'ISOLATED'), home: fc.nat(MARKETS - 1), balance }),
-    { minLength: 3, maxLength: 14 },
-  ),
-  trades: fc.array(
-    fc.record({
-      market: fc.nat(MARKETS - 1),
-      buyer: fc.nat(20),
-      seller: fc.nat(20),
-      lots: fc.constantFrom('1', '2', '3', '5', '10'),
-      price: pricePlan(9300, 10700),
-    }),
-    { minLength: 8, maxLength: 40 },
-  ),
-  funds: fc.array(
-    fc.record({
-      balance: fc.oneof(fc.constantFrom('0', '1', '30', '10000'), fc.stringMatching(/^[1-9][0-9]\.[0-9]{18}$/)),
-      perEventCap: fc.constantFrom(null, null, null, '3.000000000000000003'),
-      windowAllowance: fc.constantFrom(null, null, null, '11'),
-    }),
-    { minLength: 2, maxLength: 2 },
-  ),
-  venue: fc.record({
-    accountsPerLap: fc.constantFrom(100, 100, 2),
-    onCallLapse: fc.constantFrom('REDUCE_ONLY', 'LIQUIDATE'),
-  }),
-  laps: fc.array(
-    fc.record({
-      prices: fc.array(pricePlan(8600, 11400), { minLength: MARKETS, maxLength: MARKETS }),
-      silent: fc.constantFrom(0, 0, 0, 1, 2, 4),
-      depths: fc.array(depthPlan, { minLength: MARKETS, maxLength: MARKETS }),
-    }),
-    { minLength: 1, maxLength: LAPS },
-  ),
+const lapPlan: fc.Arbitrary<LapPlan> = fc.record({
+  prices: fc.array(pricePlan(8600, 11400), { minLength: MARKETS, maxLength: MARKETS }),
+  silent: fc.constantFrom(0, 0, 0, 1, 2, 4),
+  depths: fc.array(depthPlan, { minLength: MARKETS, maxLength: MARKETS }),
 });
+
+/** Books in which much goes wrong: entries and marks up to 15 % apart, positions of up to ten times their collateral and more. */
+export const bookPlanOf = (laps: { minLength: number; maxLength: number }): fc.Arbitrary<BookPlan> =>
+  fc.record({
+    markets: fc.array(marketPlan, { minLength: 1, maxLength: MARKETS }),
+    accounts: fc.array(
+      fc.record({ mode: fc.constantFrom('CROSS', 'CROSS', 'ISOLATED'), home: fc.nat(MARKETS - 1), balance }),
+      { minLength: 3, maxLength: 14 },
+    ),
+    trades: fc.array(
+      fc.record({
+        market: fc.nat(MARKETS - 1),
+        buyer: fc.nat(20),
+        seller: fc.nat(20),
+        lots: fc.constantFrom('1', '2', '3', '5', '10'),
+        price: pricePlan(9300, 10700),
+      }),
+      { minLength: 8, maxLength: 40 },
+    ),
+    funds: fc.array(
+      fc.record({
+        balance: fc.oneof(fc.constantFrom('0', '1', '30', '10000'), fc.stringMatching(/^[1-9][0-9]\.[0-9]{18}$/)),
+        perEventCap: fc.constantFrom(null, null, null, '3.000000000000000003'),
+        windowAllowance: fc.constantFrom(null, null, null, '11'),
+      }),
+      { minLength: 2, maxLength: 2 },
+    ),
+    venue: fc.record({
+      accountsPerLap: fc.constantFrom(100, 100, 2),
+      onCallLapse: fc.constantFrom('REDUCE_ONLY', 'LIQUIDATE'),
+    }),
+    laps: fc.array(lapPlan, laps),
+  });
+
+export const bookPlan: fc.Arbitrary<BookPlan> = bookPlanOf({ minLength: 1, maxLength: LAPS });

@@ -92,10 +92,10 @@ class Stage {
     trader: (words) => this.#trader(words),
     market: (words) => this.#market(words),
     venue: async (words) => {
-      await setVenueParameters(this.#sql, { ...words.options(), ...CHANGE } as VenueParametersInput);
+      await setVenueParameters(this.#sql, { ...words.options(), ...CHANGE });
     },
     policy: async (words) => {
-      await setPolicy(this.#sql, { marketId: words.next(), ...words.options(), ...CHANGE } as PolicyChangeInput);
+      await setPolicy(this.#sql, { marketId: words.next(), ...words.options(), ...CHANGE });
     },
     trade: (words) => this.#trade(words),
     deposit: (words) => this.#transfer(words.next(), words.next()),

@@ -1,0 +1,23 @@
+import { expect, it } from '@jest/globals';
+import { createTestDatabase } from '../support/database.js';
+import { playStory, storyOf } from './simulation.js';
+
+const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8];
+const LAPS = 6;
+
+it('the store and two engines decide what laps in memory do, through crashes, repeats and clock steps', async () => {
+  const total = { laps: 0, liquidations: 0, events: 0, badDebts: 0 };
+  for (const seed of SEEDS) {
+    const database = await createTestDatabase();
+    try {
+      const told = await playStory(database.sql, storyOf(seed, LAPS));
+      for (const name of ['laps', 'liquidations', 'events', 'badDebts'] as const) total[name] += told[name];
+    } catch (error) {
+      throw new Error(`npm run simulate -- --seed ${seed} --laps ${LAPS}`, { cause: error });
+    } finally {
+      await database.drop();
+    }
+  }
+  expect(total.laps).toBe(SEEDS.length * LAPS);
+  expect(Math.min(total.liquidations, total.events, total.badDebts)).toBeGreaterThan(0);
+});
