@@ -38,6 +38,9 @@ export function makeBenchBook({ positions, doomed, seed }: BenchSize): BenchBook
   const lines: BookLine[] = [...venueLines()];
   const accountIds: string[] = [];
   const sums = { BTCUSDT: 0, ETHUSDT: 0 };
+  /** Within 3 % of the price, whole units; the doomed all came in at it. */
+  const entry = (price: number, isAtPrice: boolean): string =>
+    String(isAtPrice ? price : Math.round(price * (0.97 + roll(601) / 10_000)));
   const add = (id: string, balance: number, held: Partial<Record<keyof typeof sums, number>>): void => {
     lines.push({ type: 'account', id, traderId: 'bench', marginAssetId: 'USDT' });
     lines.push({ type: 'balance', accountId: id, amount: milli(Math.round(balance * 1000)) });
@@ -50,7 +53,7 @@ export function makeBenchBook({ positions, doomed, seed }: BenchSize): BenchBook
         accountId: id,
         marketId,
         size: milli(size),
-        entryPrice: String(marketId === 'BTCUSDT' ? BTC_PRICE : ETH_PRICE),
+        entryPrice: entry(marketId === 'BTCUSDT' ? BTC_PRICE : ETH_PRICE, id.startsWith('doomed')),
       });
     }
     accountIds.push(id);

@@ -63,7 +63,7 @@ interface QueueRow {
 async function rankInSql(sql: Sql): Promise<QueueRow[]> {
   return sql<
     QueueRow[]
-  >`select market_id, side, rank::text, account_id, trim_scale(score)::text as score from adl_queue order by market_id, side, rank`;
+  >`select market_id, side, rank::text, account_id, trim_scale(score)::text as score from adl_queue order by market_id, side, adl_queue.rank`;
 }
 
 function plain(score: string | null): string {

@@ -39,8 +39,9 @@ export async function loadDemo(sql: Sql, now?: Instant): Promise<void> {
       // The last one played may lack its depth or its laps. At its own time it is the same minute, and twice is once.
       await playMinute(sql, { ...minute, at: played.get(minuteId(index)) ?? minute.at }, index);
     }
-    await openNextLongs(sql, last.marks.BTCUSDT, last.at);
-    await runLaps(sql, last.at);
+    const endedAt = played.get(minuteId(path.length - 1)) ?? last.at;
+    await openNextLongs(sql, last.marks.BTCUSDT, endedAt);
+    await runLaps(sql, endedAt);
   });
 }
 

@@ -55,10 +55,10 @@ function reviewCall(lap: Lap, { account, valuation, status }: AccountMargin, cal
 
 /** Accounts whose lapsed call is to be liquidated down to the target, though they still hold their maintenance. */
 export function isToBeReduced(lap: Lap, accountId: string): boolean {
-  const lapsing = new Set(lap.outcome.callsEnded.filter((end) => end.status === 'LAPSED').map((end) => end.callId));
-  const released = new Set(lap.outcome.callsReleased.map((end) => end.callId));
-  return (lap.calls.get(accountId) ?? []).some(
-    (call) =>
-      call.onLapse === 'LIQUIDATE' && (call.status === 'LAPSED' || lapsing.has(call.id)) && !released.has(call.id),
-  );
+  const calls = lap.calls.get(accountId)?.filter((call) => call.onLapse === 'LIQUIDATE') ?? [];
+  if (calls.length === 0) return false;
+  const { callsEnded, callsReleased } = lap.outcome;
+  const lapses = (call: CallFact): boolean =>
+    call.status === 'LAPSED' || callsEnded.some((end) => end.callId === call.id && end.status === 'LAPSED');
+  return calls.some((call) => lapses(call) && !callsReleased.some((end) => end.callId === call.id));
 }

@@ -1,5 +1,5 @@
 import type { AccountMargin } from '../book/book.js';
-import { compareTrouble, statusOf } from '../risk/margin.js';
+import { compareTrouble } from '../risk/margin.js';
 import { callMargin, isToBeReduced } from './call-margin.js';
 import { coverDeficit, haltForBadDebt } from './cover-deficit.js';
 import { deleverage } from './deleverage.js';
@@ -56,14 +56,14 @@ function sizeOf({ outcome }: Lap): number {
   return outcome.liquidations.length + outcome.events.length + outcome.covers.length;
 }
 
-function troubleOf(lap: Lap, { account, valuation, held }: AccountMargin): LiquidationReason | null {
+function troubleOf(lap: Lap, { account, valuation, status, held }: AccountMargin): LiquidationReason | null {
   if (account.kind !== 'TRADER' || held || valuation === null) return null;
-  const status = statusOf(valuation, lap.venue);
-  const canAct = valuation.positions.length === 0 || valuation.positions.some((position) => position.live);
-  if (!canAct) return null;
-  if (status === 'BANKRUPT' || status === 'LIQUIDATABLE') return status;
-  const isAboveTarget = valuation.maintenance.gt(lap.venue.liquidationTarget.times(valuation.equity));
-  return isAboveTarget && isToBeReduced(lap, account.id) ? 'CALL_LAPSED' : null;
+  const isTroubled = status === 'BANKRUPT' || status === 'LIQUIDATABLE';
+  if (!isTroubled && !isToBeReduced(lap, account.id)) return null;
+  // Nothing can be done where no market of it is live; a deficit without positions can always be covered.
+  if (valuation.positions.length > 0 && !valuation.positions.some((position) => position.live)) return null;
+  if (isTroubled) return status;
+  return valuation.maintenance.gt(lap.venue.liquidationTarget.times(valuation.equity)) ? 'CALL_LAPSED' : null;
 }
 
 function valued(margin: AccountMargin): NonNullable<AccountMargin['valuation']> {

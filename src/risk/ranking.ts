@@ -58,17 +58,30 @@ export function score(name: ScoreName, v: AccountValuation, marketId: string): S
   const { unrealizedPnl, notional, cost } = positionAt(v, index);
   const leveraged = name === 'LEVERAGED_RETURN';
   const base = leveraged ? cost.abs() : notional;
+  if (signOf(v.equity) <= 0) return factored(null, unrealizedPnl, base, null);
   const { n, d } = leveraged ? weights(v)(index) : WHOLE;
-  const profitRatio = clampedRatio(unrealizedPnl, base);
-  if (signOf(v.equity) <= 0) return { value: null, profitRatio, leverage: null };
   const levered = d === ONE ? notional : notional.times(d);
   const equity = n === ONE ? v.equity : v.equity.times(n);
-  const leverage = clampedRatio(levered, equity);
-  if (cost.isZero() || notional.isZero() || unrealizedPnl.isZero()) return { value: ZERO, profitRatio, leverage };
+  const leverage = { n: levered, d: equity };
+  if (cost.isZero() || notional.isZero() || unrealizedPnl.isZero())
+    return factored(ZERO, unrealizedPnl, base, leverage);
   const value = unrealizedPnl.isNegative()
     ? clampedRatio(unrealizedPnl.times(equity), base.times(levered))
     : clampedRatio(unrealizedPnl.times(levered), base.times(equity));
-  return { value, profitRatio, leverage };
+  return factored(value, unrealizedPnl, base, leverage);
+}
+
+/** The factors are divided out when they are looked at: a queue of thousands shows but a few. */
+function factored(value: Decimal | null, pnl: Decimal, base: Decimal, leverage: Fraction | null): Score {
+  return {
+    value,
+    get profitRatio() {
+      return clampedRatio(pnl, base);
+    },
+    get leverage() {
+      return leverage === null ? null : clampedRatio(leverage.n, leverage.d);
+    },
+  };
 }
 
 /** Score descending, then account id ascending by bytes; without a score last, by id. */

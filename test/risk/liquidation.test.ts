@@ -265,6 +265,16 @@ describe('restoreSize', () => {
     expect(close('15', '100', steps)).toBe('4.375');
   });
 
+  it('finds the one lot that is enough, just above a floor under which closing costs more than it frees', () => {
+    const brackets = [
+      ['0', '0.02', '0.1'],
+      ['899', '0.1', '0.2'],
+    ] as const;
+    const lots = buildMarket({ sizeStep: '1', brackets, maxFeeRate: '0' });
+    // At 95 a contract costs 3.75 of what is allowed; it frees 10 above 899, 2 below. Maintenance 28.08, equity 29.2.
+    expect(close('29.2', '95', lots)).toBe('1');
+  });
+
   it('is all when nothing else is enough or no equity is left, and 0 when nothing need be closed', () => {
     expect(close('40', '90')).toBe('10');
     expect(close('0', '100')).toBe('10');
