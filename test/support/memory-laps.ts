@@ -156,7 +156,7 @@ export class MemoryLaps {
     for (const { accountId, marketId, amount, kind, cause } of outcome.ledger) {
       if (kind !== 'FUND_PAYMENT' && kind !== 'LIQUIDATION_FEE') continue;
       const market = marketId === null ? undefined : book.state.markets.get(marketId);
-      if (market === undefined || accountId !== market.fundId) continue;
+      if (accountId !== market?.fundId) continue;
       const key = `${market.fundId} ${causeAccount(outcome, cause)} ${market.id}`;
       events.set(key, (events.get(key) ?? ZERO).minus(amount));
     }

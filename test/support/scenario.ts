@@ -5,11 +5,11 @@ import { createAccount, createAsset, createFund, createTrader } from '../../src/
 import { recordDepth } from '../../src/ingest/depth.js';
 import { extendMarginCall } from '../../src/ingest/margin-calls.js';
 import { haltMarket, resumeMarket } from '../../src/ingest/market-status.js';
-import { createMarket, setPolicy, type MarketInput, type PolicyChangeInput } from '../../src/ingest/markets.js';
+import { createMarket, setPolicy, type MarketInput } from '../../src/ingest/markets.js';
 import { confirmPrice, recordPrices } from '../../src/ingest/prices.js';
 import { recordTrades } from '../../src/ingest/trades.js';
 import { recordTransfers } from '../../src/ingest/transfers.js';
-import { setVenueParameters, type VenueParametersInput } from '../../src/ingest/venue-parameters.js';
+import { setVenueParameters } from '../../src/ingest/venue-parameters.js';
 import { messageOf } from '../../src/errors.js';
 import { addMilliseconds } from '../../src/risk/instant.js';
 import { assertInvariants, assertTotals } from './checks.js';
