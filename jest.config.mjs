@@ -14,6 +14,8 @@ export default {
       },
     ],
   },
+  // Much of a test is waiting for the server: one worker a core, not one less.
+  maxWorkers: '100%',
   globalSetup: './test/support/global-setup.mjs',
   globalTeardown: './test/support/global-teardown.mjs',
   // A test waits for a real server on a machine that may be busy; nothing here measures time.

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Book } from '../book/book.js';
 import type { Tx } from '../db/connect.js';
 import { insertEvents } from '../db/lap-events.js';
@@ -71,13 +72,23 @@ export async function storeOutcome(
   const liquidationIds = await history.insertLiquidations(tx, key, outcome.liquidations);
   const { eventIds, legIds } = await insertEvents(tx, key, outcome, liquidationIds);
   const coverIds = await history.insertCovers(tx, key, outcome.covers);
-  await storeBookings(tx, outcome, key, { LIQUIDATION: liquidationIds, DELEVERAGE: eventIds, COVER: coverIds });
-  await history.insertForcedTrades(tx, key, forcedTrades(outcome, liquidationIds, legIds));
-  await haltMarkets(tx, key, outcome.halts);
-  if (isHistory) await history.insertLapPrices(tx, key, lapPrices(lap));
-  const shown = await publish(tx, lap, key, after, published);
+  const [levels] = await Promise.all([
+    whileWriting(() => levelsOf(lap, after, published)),
+    history.insertForcedTrades(tx, key, forcedTrades(outcome, liquidationIds, legIds)),
+    storeBookings(tx, outcome, key, { LIQUIDATION: liquidationIds, DELEVERAGE: eventIds, COVER: coverIds }),
+    haltMarkets(tx, key, outcome.halts),
+    isHistory ? history.insertLapPrices(tx, key, lapPrices(lap)) : undefined,
+  ]);
+  await publishLevels(tx, key, levels.changed, levels.gone);
   await announce(tx, 'lap');
-  return shown;
+  return shownAfter(lap, key, levels);
+}
+
+/** Works when the statements begun beside it have left for the database, so that both sides are busy at once. */
+async function whileWriting<T>(work: () => T): Promise<T> {
+  await setImmediate();
+  await setImmediate();
+  return work();
 }
 
 async function storeCalls(tx: Tx, lap: Lap, key: history.LapKey): Promise<void> {
@@ -182,14 +193,13 @@ function lapPrices(lap: Lap): history.LapPrice[] {
   return [...lap.book.state.marks].map(([marketId, mark]) => ({ marketId, ...mark }));
 }
 
+interface Levels {
+  readonly changed: readonly PublishedLevel[];
+  readonly gone: readonly Pick<PublishedLevel, 'accountId' | 'marketId'>[];
+}
+
 /** Step 8: the levels of the new rankings that differ from those last published, and the positions that are gone. */
-async function publish(
-  tx: Tx,
-  lap: Lap,
-  key: history.LapKey,
-  after: Book,
-  published: Book | undefined,
-): Promise<ReadonlyMap<string, ShownLevel>> {
+function levelsOf(lap: Lap, after: Book, published: Book | undefined): Levels {
   const changed: PublishedLevel[] = [];
   let isSame = published?.state.accounts === after.state.accounts;
   for (const marketId of after.state.markets.keys()) {
@@ -203,16 +213,19 @@ async function publish(
       }
     }
   }
-  if (isSame) return lap.shown;
-  const gone = [...lap.shown.keys()]
-    .map(splitKey)
-    .filter((p) => after.state.accounts.get(p.accountId)?.positions.has(p.marketId) !== true);
-  await publishLevels(tx, key, changed, gone);
+  if (isSame) return { changed: [], gone: [] };
+  const isOpen = (p: Levels['gone'][number]): boolean =>
+    after.state.accounts.get(p.accountId)?.positions.has(p.marketId) === true;
+  return { changed, gone: [...lap.shown.keys()].map(splitKey).filter((p) => !isOpen(p)) };
+}
+
+function shownAfter(lap: Lap, key: history.LapKey, { changed, gone }: Levels): ReadonlyMap<string, ShownLevel> {
   if (changed.length + gone.length === 0) return lap.shown;
   const shown = new Map(lap.shown);
   for (const { accountId, marketId } of gone) shown.delete(`${accountId} ${marketId}`);
-  for (const { accountId, marketId, level, rank } of changed)
+  for (const { accountId, marketId, level, rank } of changed) {
     shown.set(`${accountId} ${marketId}`, { level, rank, at: key.at });
+  }
   return shown;
 }
 
