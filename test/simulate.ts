@@ -58,7 +58,7 @@ async function tell(on: EmbeddedServer, ofSeed: number, count: number): Promise<
     );
     return undefined;
   }
-  console.log(`seed ${ofSeed} breaks in lap ${end.lap} of ${count}:\n${end.message}`);
+  console.log(`seed ${ofSeed} breaks in lap ${end.lap} of ${count}:`, end.cause);
   const left = await needless(on, story, ofSeed, end.lap);
   console.log(`the shortest part that shows it: laps ${left + 1} to ${end.lap} of`);
   console.log(`  npm run simulate -- --seed ${ofSeed} --laps ${count}`);

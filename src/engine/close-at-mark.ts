@@ -23,10 +23,15 @@ function* inOrder(lap: Lap, legs: EventLegs, ranking: PublishedRanking): Iterabl
   const bankrupt = ranked.filter(isBankrupt);
   yield* ranked.filter((accountId) => !isBankrupt(accountId));
   yield* bankrupt;
-  const others = [...lap.book.margins()].filter(({ account }) => {
-    const holding = lap.account(account.id).positions.get(legs.market.id);
-    return holding !== undefined && sideOf(holding.size) === ranking.ranking.side && !ranking.entryOf.has(account.id);
-  });
-  yield* others.filter(({ account }) => account.kind === 'LIQUIDITY_PROVIDER').map(({ account }) => account.id);
-  yield* others.filter(({ account }) => account.kind === 'TRADER').map(({ account }) => account.id);
+  const others = [...lap.book.margins()]
+    .map(({ account }) => account)
+    .filter((account) => {
+      const holding = lap.account(account.id).positions.get(legs.market.id);
+      return holding !== undefined && sideOf(holding.size) === ranking.ranking.side && !ranking.entryOf.has(account.id);
+    });
+  for (const kind of ['LIQUIDITY_PROVIDER', 'TRADER'] as const) {
+    const ids = others.filter((account) => account.kind === kind).map(({ id }) => id);
+    // Code unit order, which for these ids is the order of their bytes.
+    yield* ids.sort();
+  }
 }

@@ -62,7 +62,8 @@ export class Lap {
     this.book = book;
     this.calls = calls;
     this.shown = shown;
-    this.heldIds = [...book.margins()].filter((margin) => margin.held).map((margin) => margin.account.id);
+    const held = [...book.margins()].filter((margin) => margin.held);
+    this.heldIds = held.map((margin) => margin.account.id).sort();
   }
 
   get venue(): Book['state']['venue'] {

@@ -72,13 +72,16 @@ export async function storeOutcome(
   const liquidationIds = await history.insertLiquidations(tx, key, outcome.liquidations);
   const { eventIds, legIds } = await insertEvents(tx, key, outcome, liquidationIds);
   const coverIds = await history.insertCovers(tx, key, outcome.covers);
-  const [levels] = await Promise.all([
+  const writes = [
     whileWriting(() => levelsOf(lap, after, published)),
     history.insertForcedTrades(tx, key, forcedTrades(outcome, liquidationIds, legIds)),
     storeBookings(tx, outcome, key, { LIQUIDATION: liquidationIds, DELEVERAGE: eventIds, COVER: coverIds }),
     haltMarkets(tx, key, outcome.halts),
     isHistory ? history.insertLapPrices(tx, key, lapPrices(lap)) : undefined,
-  ]);
+  ] as const;
+  // Each to its end, even when one fails: a statement sent after the rollback would be a transaction of its own.
+  await Promise.allSettled(writes);
+  const [levels] = await Promise.all(writes);
   await publishLevels(tx, key, levels.changed, levels.gone);
   await announce(tx, 'lap');
   return shownAfter(lap, key, levels);

@@ -3,6 +3,7 @@ import { runLap, type LapRan } from '../../src/engine/run-lap.js';
 import type { Sql } from '../../src/db/connect.js';
 import { assertInvariants } from '../support/checks.js';
 import { bundle, type Child, type ChildProgram } from '../support/children.js';
+import { counted } from '../support/counted-sql.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { dumpOf, type Dump } from '../support/dump.js';
 import { fingerprintOf } from '../support/fingerprint.js';
@@ -113,6 +114,30 @@ describe('a process that freezes in the middle of a lap', () => {
       ['SUCCEEDED', 'test'],
       ['FAILED', 'child'],
     ]);
+    await assertInvariants(database.sql);
+  });
+});
+
+describe('a lap that fails', () => {
+  it('leaves nothing but the record of its failure, at whatever statement', async () => {
+    const records = ['job', 'job_run'];
+    const before = await fingerprintOf(database.sql, records);
+    let failed = 0;
+    for (let fatal = 1; ; fatal++) {
+      let statements = 0;
+      const failing = counted(database.sql, () => {
+        statements += 1;
+        if (statements === fatal) throw new Error('failure');
+      });
+      const lapsed = runLap(failing, { worker: 'test', at: TROUBLE }).then(
+        ({ kind }) => kind,
+        () => 'FAILED',
+      );
+      if ((await lapsed) !== 'FAILED') break;
+      failed += 1;
+      expect({ fatal, found: await fingerprintOf(database.sql, records) }).toEqual({ fatal, found: before });
+    }
+    expect(failed).toBeGreaterThan(30);
     await assertInvariants(database.sql);
   });
 });

@@ -57,6 +57,17 @@ describe('legCap', () => {
     expect([text(cap.cap), cap.refusal]).toEqual(['7', 'WOULD_BREACH_MARGIN']);
   });
 
+  it('counts the grid step that a leg may be rounded up by', () => {
+    // 1000.1 ÷ 3 a contract against a mark of 300: a leg of one is booked at 333.36…67, so it concedes 33.36…67.
+    const cap = (balance: string): LegCap => {
+      const account = buildAccount('a', balance, { M: ['-1', '-300'] });
+      const valuation = valued(account, byId(market), buildMarks({ M: '300' }));
+      return legCap({ market, valuation, legUnit: { n: dec('1000.1'), d: dec('3') }, remaining: dec('3') });
+    };
+    expect(text(cap('33.366666666666666667').cap)).toBe('1');
+    expect(cap('33.366666666666666666')).toEqual({ cap: ZERO, refusal: 'NON_OVERLAPPING_BANKRUPTCY' });
+  });
+
   it('at mark is the whole of whoever is not bankrupt', () => {
     const atMark = { n: dec('1000'), d: dec('10') };
     const cap = (balance: string): LegCap => {

@@ -5,6 +5,7 @@ import { runLap, type LapMemory, type LapRan } from '../../src/engine/run-lap.js
 import { recordDepth } from '../../src/ingest/depth.js';
 import { importBookLines } from '../../src/ingest/import-book.js';
 import { recordPrices, type PriceInput } from '../../src/ingest/prices.js';
+import { messageOf } from '../../src/errors.js';
 import { addMilliseconds } from '../../src/risk/instant.js';
 import { counted } from '../support/counted-sql.js';
 import { brokenLaws } from '../support/lap-laws.js';
@@ -59,8 +60,8 @@ export interface Told {
 /** The number of the lap that went wrong, from 1, and how. */
 export class StoryBroke extends Error {
   readonly lap: number;
-  constructor(lap: number, message: string) {
-    super(message);
+  constructor(lap: number, cause: unknown) {
+    super(messageOf(cause), { cause });
     this.lap = lap;
   }
 }
@@ -87,7 +88,7 @@ export async function playStory(sql: Sql, { plan, twists }: Story): Promise<Told
       told.events += ran.counts.events;
       told.badDebts += ran.counts.badDebts;
     } catch (error) {
-      throw new StoryBroke(index + 1, error instanceof Error ? error.message : String(error));
+      throw new StoryBroke(index + 1, error);
     }
   }
   return told;
