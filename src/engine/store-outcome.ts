@@ -77,7 +77,7 @@ export async function storeOutcome(
     history.insertForcedTrades(tx, key, forcedTrades(outcome, liquidationIds, legIds)),
     storeBookings(tx, outcome, key, { LIQUIDATION: liquidationIds, DELEVERAGE: eventIds, COVER: coverIds }),
     haltMarkets(tx, key, outcome.halts),
-    isHistory ? history.insertLapPrices(tx, key, lapPrices(lap)) : undefined,
+    history.insertLapPrices(tx, key, isHistory ? lapPrices(lap) : []),
   ] as const;
   // Each to its end, even when one fails: a statement sent after the rollback would be a transaction of its own.
   await Promise.allSettled(writes);
