@@ -79,7 +79,8 @@ export async function loadNewestPrices(tx: Tx): Promise<NewestPrice[]> {
       select price from price_mark where market_id = m.id and state in ('ACCEPTED', 'CONFIRMED')
       order by at desc, id desc limit 1) p
     cross join lateral (
-      select at, state from price_mark where market_id = m.id and state <> 'LATE' order by at desc, id desc limit 1) n
+      select at, state from price_mark where market_id = m.id and state not in ('LATE', 'AHEAD')
+      order by at desc, id desc limit 1) n
     where m.status <> 'SETTLED' order by m.id`;
 }
 

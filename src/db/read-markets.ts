@@ -118,7 +118,7 @@ export async function readSuspectPrices(reader: Reader, marketIds: readonly stri
   const rows = await reader<PriceRow[]>`
     select p.market_id as "marketId", p.external_id as "externalId", p.price, p.index_price as "indexPrice", p.at
     from unnest(${[...marketIds]}::text[]) as m (id) cross join lateral (
-      select * from price_mark where market_id = m.id and state <> 'LATE'
+      select * from price_mark where market_id = m.id and state not in ('LATE', 'AHEAD')
       order by at desc, id desc limit 1) p
     where p.state = 'SUSPECT'`;
   return byId(marketIds, rows, (row) => row.marketId);

@@ -12,6 +12,7 @@ export interface Party {
 export interface TradedMarket extends Contract {
   readonly status: 'ACTIVE' | 'HALTED' | 'SETTLED';
   readonly priceBand: Decimal;
+  readonly staleAfterMs: number;
 }
 
 export async function loadParties(reader: Reader, accountIds: Iterable<string>): Promise<Map<string, Party>> {
@@ -30,6 +31,7 @@ interface MarketRow {
   price_tick: string;
   size_step: string;
   price_band: string;
+  stale_after_ms: number;
 }
 
 export async function loadTradedMarkets(
@@ -37,7 +39,7 @@ export async function loadTradedMarkets(
   marketIds: Iterable<string>,
 ): Promise<Map<string, TradedMarket>> {
   const rows = await reader<MarketRow[]>`
-    select id, payoff, status, settlement_asset_id, contract_size, price_tick, size_step, price_band
+    select id, payoff, status, settlement_asset_id, contract_size, price_tick, size_step, price_band, stale_after_ms
     from market where id = any(${[...new Set(marketIds)]}::text[])`;
   return new Map(
     rows.map((row) => [
@@ -51,6 +53,7 @@ export async function loadTradedMarkets(
         priceTick: dec(row.price_tick),
         sizeStep: dec(row.size_step),
         priceBand: dec(row.price_band),
+        staleAfterMs: row.stale_after_ms,
       },
     ]),
   );

@@ -8,7 +8,7 @@ export interface StoredPrice {
   readonly price: Decimal;
   readonly indexPrice: Decimal | null;
   readonly at: Instant;
-  readonly state: 'ACCEPTED' | 'SUSPECT' | 'CONFIRMED' | 'LATE';
+  readonly state: 'ACCEPTED' | 'SUSPECT' | 'CONFIRMED' | 'LATE' | 'AHEAD';
 }
 
 /** `confirmedBy`: the external id of the later price that agreed. */
@@ -68,7 +68,7 @@ export async function loadPriceTails(tx: Tx, marketIds: readonly string[]): Prom
       where market_id = m.id and state in ('ACCEPTED', 'CONFIRMED') order by at desc, id desc limit 1) a on true
     left join lateral (
       select at from price_mark
-      where market_id = m.id and state <> 'LATE' order by at desc, id desc limit 1) n on true
+      where market_id = m.id and state not in ('LATE', 'AHEAD') order by at desc, id desc limit 1) n on true
     left join lateral (
       select id, price from price_mark
       where market_id = m.id and state = 'SUSPECT' and (a.id is null or (at, id) > (a.at, a.id))

@@ -15,10 +15,10 @@ import {
 } from '../db/record-prices.js';
 import { inTransaction } from '../db/transaction.js';
 import type { Decimal } from '../risk/decimal.js';
-import type { Instant } from '../risk/instant.js';
+import { addMilliseconds, type Instant } from '../risk/instant.js';
 import { checkPrice, knownMarket } from './market-facts.js';
 import { openRow, parseRows, readAmount, readAmountOr, readId, readInstant, readText, type Optional } from './parse.js';
-import { judgePrice, type PriceHistory, type PriceState } from './price-state.js';
+import { judgePrice, type Bounds, type PriceHistory, type PriceState } from './price-state.js';
 import { sortOutRepeats, type KeyedFact } from './repeats.js';
 
 export interface PriceInput {
@@ -92,7 +92,11 @@ export async function applyPrices(tx: Tx, rows: readonly PriceRow[]): Promise<Re
     const judged = judgeAll(
       fresh,
       await loadPriceTails(tx, marketIds),
-      (row) => knownMarket(markets, row).priceBand,
+      (row) => {
+        const { priceBand, staleAfterMs } = knownMarket(markets, row);
+        // A clock may run ahead of ours by as much as a price may be old.
+        return { band: priceBand, latest: addMilliseconds(now, staleAfterMs) };
+      },
       now,
     );
     await confirmPrices(tx, judged.confirmations, now);
@@ -109,7 +113,7 @@ type Place = { readonly storedId: string } | { readonly index: number };
 function judgeAll(
   rows: readonly PriceRow[],
   tails: ReadonlyMap<string, PriceTail>,
-  bandOf: (row: PriceRow) => Decimal,
+  boundsOf: (row: PriceRow) => Bounds,
   now: Instant,
 ): { prices: NewPrice[]; confirmations: Confirmation[] } {
   const histories = new Map<string, PriceHistory<Place>>();
@@ -119,7 +123,7 @@ function judgeAll(
   for (const [index, row] of rows.entries()) {
     const history = histories.get(row.marketId) ?? { accepted: null, newestAt: null, suspect: null };
     const quote = { price: row.price, indexPrice: row.indexPrice, at: row.at ?? now };
-    const verdict = judgePrice<Place>(history, quote, bandOf(row), { index });
+    const verdict = judgePrice<Place>(history, quote, boundsOf(row), { index });
     histories.set(row.marketId, verdict.history);
     prices.push({ marketId: row.marketId, externalId: row.id, ...quote, state: verdict.state, confirmedBy: null });
     const confirmed = verdict.confirms;

@@ -69,6 +69,18 @@ describe('a price', () => {
     expect(row?.['near']).toBe(true);
   });
 
+  it('dated long after now is stored, shown as an anomaly and never the mark; true prices go on', async () => {
+    expect(await tell('a 100@10')).toEqual(['ACCEPTED']);
+    const ahead = await recordPrices(db.sql, [
+      { id: 'b', marketId: 'BTCUSDT', price: '101', at: '2199-01-01T00:00:00Z' },
+    ]);
+    expect(ahead.states).toEqual(['AHEAD']);
+    expect(await tell('c 102@11')).toEqual(['ACCEPTED']);
+    expect(await mark()).toBe('102');
+    const anomalies = await db.sql`select kind, external_id from feed_anomalies`;
+    expect([...anomalies]).toEqual([{ kind: 'AHEAD_PRICE', external_id: 'b' }]);
+  });
+
   it('older than the newest is stored and never becomes the mark; of the same time the later one does', async () => {
     expect(await tell('a 100@10', 'b 101@09', 'c 102@10')).toEqual(['ACCEPTED', 'LATE', 'ACCEPTED']);
     expect(await mark()).toBe('102');

@@ -169,8 +169,8 @@ create table price_mark (
   index_price amount check (index_price > 0),
   at timestamptz not null,
   received_at timestamptz not null default clock_timestamp(),
-  -- LATE: older than the newest when it came; SUSPECT: outside the band; CONFIRMED: was SUSPECT
-  state text not null check (state in ('ACCEPTED', 'SUSPECT', 'CONFIRMED', 'LATE')),
+  -- LATE: older than the newest when it came; AHEAD: dated after now; SUSPECT: outside the band; CONFIRMED: was SUSPECT
+  state text not null check (state in ('ACCEPTED', 'SUSPECT', 'CONFIRMED', 'LATE', 'AHEAD')),
   confirmed_by text,
   confirmed_at timestamptz,
   unique (market_id, external_id),

@@ -271,4 +271,8 @@ from growing g join margin_call c on c.account_id = g.account_id and c.status = 
 union all
 select 'LATE_PRICE', market_id, null, external_id, at,
   format('%s of %s came at %s, after a newer price: stored, never the mark', trim_scale(price), at, received_at)
-from price_mark where state = 'LATE';
+from price_mark where state = 'LATE'
+union all
+select 'AHEAD_PRICE', market_id, null, external_id, at,
+  format('%s of %s came at %s, long before its time: stored, never the mark', trim_scale(price), at, received_at)
+from price_mark where state = 'AHEAD';

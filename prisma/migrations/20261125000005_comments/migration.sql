@@ -113,7 +113,7 @@ comment on column price_mark.price is 'Price in quote units.';
 comment on column price_mark.index_price is 'The index that came with it. Null: none did.';
 comment on column price_mark.at is 'When it happened, as the exchange tells, or lap time.';
 comment on column price_mark.received_at is 'When it was stored, by the clock of the database.';
-comment on column price_mark.state is 'ACCEPTED; SUSPECT (outside the band: drives nothing); CONFIRMED (was SUSPECT); LATE (older than the newest when it came: never the mark).';
+comment on column price_mark.state is 'ACCEPTED; SUSPECT (outside the band: drives nothing); CONFIRMED (was SUSPECT); LATE (older than the newest when it came: never the mark); AHEAD (dated further after the database clock than a price may be old: never the mark).';
 comment on column price_mark.confirmed_by is 'Who, or the id of the price that, confirmed it. Null: never SUSPECT, or still.';
 comment on column price_mark.confirmed_at is 'When it was confirmed. Null likewise.';
 
@@ -633,7 +633,7 @@ comment on column deleverage_history.clamped is 'True: the price was cut to mark
 comment on column deleverage_history.why is 'The event and the leg in words, made from the stored figures.';
 
 comment on view feed_anomalies is 'Facts that are odd but true: applied as they came, and shown here.';
-comment on column feed_anomalies.kind is 'TRADE_AFTER_HALT; TRADE_GREW_REDUCE_ONLY (an account whose lapsed call put it on REDUCE_ONLY); LATE_PRICE.';
+comment on column feed_anomalies.kind is 'TRADE_AFTER_HALT; TRADE_GREW_REDUCE_ONLY (an account whose lapsed call put it on REDUCE_ONLY); LATE_PRICE; AHEAD_PRICE.';
 comment on column feed_anomalies.market_id is 'The market.';
 comment on column feed_anomalies.account_id is 'The account that grew. Null: it is about the market.';
 comment on column feed_anomalies.external_id is 'The exchange''s id of the trade or price.';
