@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import { Command, CommanderError } from 'commander';
@@ -108,7 +109,7 @@ async function inDatabase(
 }
 
 async function importFile(sql: Sql, file: string): Promise<void> {
-  const input = file === '-' ? process.stdin : createReadStream(file);
+  const input = file === '-' ? process.stdin : await openFile(file);
   const progress = showProgress('lines');
   try {
     const summary = await importBook(sql, input, {
@@ -120,6 +121,14 @@ async function importFile(sql: Sql, file: string): Promise<void> {
   } finally {
     progress.stop();
   }
+}
+
+async function openFile(file: string): Promise<AsyncIterable<Buffer>> {
+  const facts = await stat(file).catch((error: unknown) => {
+    throw new BackstopError('BAD_INPUT', `${file} cannot be read: ${messageOf(error)}.`, { cause: error });
+  });
+  if (!facts.isFile()) throw new BackstopError('BAD_INPUT', `${file} is not a file.`);
+  return createReadStream(file);
 }
 
 async function replayDay(setting: Setting, day: string): Promise<number> {

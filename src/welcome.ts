@@ -29,6 +29,7 @@ export async function welcome(sql: Sql, { url, database, hasDemo }: WelcomeInput
   if (sights.eventId !== null) {
     lines.push(
       'An ADL event and why:',
+      `  npx backstop explain ${sights.eventId}`,
       `  ${curl(url, `{ deleverageEvent(id: "DeleverageEvent:${sights.eventId}") { explanation } }`)}`,
     );
   }

@@ -15,12 +15,21 @@ export interface Postmaster {
   readonly port: number;
 }
 
-/** The wished folder, or one below SYSTEM_FOLDER when the user that PostgreSQL must run as cannot reach it. */
+/**
+ * The wished folder, or one below SYSTEM_FOLDER when the user that PostgreSQL must run as cannot reach it. Data that lie
+ * in the wished folder already are never passed over: an empty database in their place would look like a loss.
+ */
 export async function placeData(wished: string, user: RunAs): Promise<string> {
   const absolute = path.resolve(wished);
   const parent = path.dirname(absolute);
   await mkdir(parent, { recursive: true });
   if (user.uid === undefined || (await canEnter(parent, user))) return absolute;
+  if ((await dataVersion(absolute)) !== undefined) {
+    throw new BackstopError(
+      'SETUP',
+      `The data are in ${absolute}, which the user that PostgreSQL runs as can no longer enter: let others enter the folders above it (chmod o+x), or set BACKSTOP_DATA_DIR to another.`,
+    );
+  }
   await mkdir(SYSTEM_FOLDER, { recursive: true, mode: 0o755 });
   await chmod(SYSTEM_FOLDER, 0o755);
   const tag = createHash('sha256').update(absolute).digest('hex').slice(0, 12);

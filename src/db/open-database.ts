@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto';
 import path from 'node:path';
 import { packageRoot, type Config } from '../config.js';
-import { messageOf } from '../errors.js';
+import { BackstopError, messageOf } from '../errors.js';
 import type { Log } from '../telemetry.js';
 import { checkServer, closeSql, openSql } from './connect.js';
-import { startEmbedded, type EmbeddedServer } from './embedded.js';
+import { startEmbedded, type EmbeddedOptions, type EmbeddedServer } from './embedded.js';
 import { deployMigrations } from './migrate.js';
 
 /** The one name of the product's database on the server that it brings. */
@@ -24,7 +24,7 @@ export interface OpenDatabase {
 export interface DatabaseOptions {
   readonly config: Pick<Config, 'databaseUrl' | 'dataDir'>;
   readonly log: Log;
-  /** Another database beside the product's own, for a replay. */
+  /** Another database beside the product's own, such as a replay's; it must be there, unless made anew. */
   readonly database?: string;
   /** Begin with an empty one. */
   readonly anew?: boolean;
@@ -39,8 +39,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<OpenDataba
     const version = await prepare(config.databaseUrl, url, options);
     return { url, readerUrl: null, dataDir: null, version, stop: () => Promise.resolve() };
   }
-  const server = await startEmbedded({
-    dataDir: path.join(config.dataDir, 'postgres'),
+  const server = await startServer(config.dataDir, {
     database: DATABASE,
     log: (line) => {
       log.debug({ postgres: line }, 'postgres');
@@ -58,6 +57,20 @@ export async function openDatabase(options: DatabaseOptions): Promise<OpenDataba
   }
 }
 
+/** A folder that cannot be used is the installation's fault, told in a sentence; anything else is ours. */
+const FOLDER_FAULTS: readonly unknown[] = ['EACCES', 'EEXIST', 'ENOTDIR', 'EPERM', 'EROFS', 'ENOSPC'];
+
+async function startServer(dataDir: string, options: Omit<EmbeddedOptions, 'dataDir'>): Promise<EmbeddedServer> {
+  try {
+    return await startEmbedded({ dataDir: path.join(dataDir, 'postgres'), ...options });
+  } catch (error) {
+    if (!FOLDER_FAULTS.includes((error as { code?: unknown }).code)) throw error;
+    throw new BackstopError('SETUP', `The data folder ${dataDir} cannot be used: ${messageOf(error)}.`, {
+      cause: error,
+    });
+  }
+}
+
 async function prepare(adminUrl: string, url: string, { database, anew, log }: DatabaseOptions): Promise<string> {
   const admin = openSql(adminUrl, { max: 1, applicationName: 'backstop-start' });
   let version: string;
@@ -66,7 +79,10 @@ async function prepare(adminUrl: string, url: string, { database, anew, log }: D
     if (database !== undefined) {
       if (anew === true) await admin`drop database if exists ${admin(database)} with (force)`;
       const found = await admin`select 1 from pg_database where datname = ${database}`;
-      if (found.length === 0) await admin`create database ${admin(database)}`;
+      if (found.length === 0) {
+        if (anew !== true) throw new BackstopError('NOT_FOUND', `There is no database ${database} on this server.`);
+        await admin`create database ${admin(database)}`;
+      }
     }
   } finally {
     await closeSql(admin);

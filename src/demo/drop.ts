@@ -26,8 +26,8 @@ export interface Drop {
 // The order book first: a lap between the two must not find the thick book of the old price beside the new one.
 const QUERY =
   'mutation Drop($depth: DepthRecordInput!, $prices: PricesRecordInput!) {' +
-  ' depthRecord(input: $depth) { recorded userErrors { code message } }' +
-  ' pricesRecord(input: $prices) { recorded userErrors { code message } } }';
+  ' depthRecord(input: $depth) { recorded duplicates userErrors { code message } }' +
+  ' pricesRecord(input: $prices) { recorded duplicates userErrors { code message } } }';
 
 /** From the last prices, whatever they are now. Sent twice it counts once: the ids are of this drop. */
 export async function planDrop(reader: Reader): Promise<Drop> {

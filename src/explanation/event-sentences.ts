@@ -38,7 +38,7 @@ function triedSentence({ event, market, liquidation, fills }: EventFacts): strin
   const depth = event.depthSize === null ? '' : `, ${contracts(event.depthSize)} of depth`;
   const seen =
     event.bestPrice === null
-      ? 'no recorded depth to sell into or buy from'
+      ? `nothing left of the recorded depth to ${isNegative(liquidation.sizeBefore) ? 'buy from' : 'sell into'}`
       : `a best ${book} of ${amount(event.bestPrice)}${depth}`;
   const fund = isNegative(liquidation.fundDelta) ? 'paid' : 'earned';
   return (

@@ -4,6 +4,7 @@ import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHt
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import { ApolloArmor } from '@escape.tech/graphql-armor';
 import Fastify, { type FastifyInstance } from 'fastify';
+import { readOverdueJob } from '../db/read-lag.js';
 import { readClock } from '../db/record-notice.js';
 import { messageOf } from '../errors.js';
 import { bookAgeMs, makeContext, type ApiParts, type Context } from './context.js';
@@ -24,6 +25,8 @@ export interface ApiServer {
 /** A batch of 1,000 rows comes through variables and fits well. */
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
 const DRAIN_MS = 10_000;
+/** A lap that is due and does not come: nobody runs the job, or something keeps it from running. */
+const LONGEST_WAIT_SECONDS = 60;
 /** Of a document; deeper than the deepest sensible question, page after page, from a market to a leg's account. */
 const DEEPEST = 12;
 const MOST_TOKENS = 1000;
@@ -88,7 +91,9 @@ async function findProblem({ sql, book }: ApiParts): Promise<string | null> {
   try {
     await readClock(sql);
     const age = bookAgeMs(book.current());
-    return age > BOOK_LIMIT_MS ? `the book is ${age} ms old` : null;
+    if (age > BOOK_LIMIT_MS) return `the book is ${age} ms old`;
+    const late = await readOverdueJob(sql, LONGEST_WAIT_SECONDS);
+    return late === null ? null : `the job ${late.id} is overdue by ${late.overdueSeconds} s`;
   } catch (error) {
     return messageOf(error);
   }
