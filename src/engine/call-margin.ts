@@ -1,5 +1,5 @@
 import type { AccountMargin } from '../book/book.js';
-import { amountRequired, meetsCall } from '../risk/marginCall.js';
+import { amountRequired, meetsCall } from '../risk/margin-call.js';
 import type { CallFact, Lap } from './lap.js';
 
 /**

@@ -170,7 +170,7 @@ export class Lap {
     this.outcome.ledger.push({ accountId, assetId: account.marginAssetId, amount, kind, cause, marketId });
   }
 
-  /** Books a change of a position at a value: cost and realized PnL as domain.md §2 says. */
+  /** Books a change of a position at a value: cost and realized PnL as `fill` in risk says. */
   bookFill(accountId: string, marketId: string, sizeChange: Decimal, value: Decimal, cause: Cause): Booked {
     const account = this.account(accountId);
     const before = account.positions.get(marketId) ?? { size: ZERO, cost: ZERO };

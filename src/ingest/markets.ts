@@ -52,7 +52,7 @@ export interface MarketInput extends ChangeInput {
   readonly policy?: Optional<PolicyInput>;
 }
 
-/** What a new market gets when nothing else is said (domain.md §8). */
+/** What a new market gets when nothing else is said. */
 const DEFAULTS = {
   maxFeeRate: dec('0.0025'),
   maxDeviation: dec('0.10'),

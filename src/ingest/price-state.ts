@@ -36,7 +36,7 @@ export interface PriceVerdict<S> {
 }
 
 /**
- * Whether a price becomes the mark (domain.md §3, step 0). One that jumps is a fault more often than a crash: it
+ * Whether a price becomes the mark. One that jumps is a fault more often than a crash: it
  * waits until a second one says the same, or an operator does. One dated after `latest` is no price of now: were it
  * the mark, it would be fresh until its day comes and make every true one late.
  */

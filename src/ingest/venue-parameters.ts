@@ -20,7 +20,7 @@ export interface VenueParametersInput extends ChangeInput {
   readonly accountsPerLap?: Optional<number>;
 }
 
-/** domain.md §8. */
+/** What a new venue gets. */
 const DEFAULTS: VenueParams = {
   warningRatio: dec('0.66'),
   callRatio: dec('0.80'),

@@ -35,7 +35,7 @@ const summary = ({ fills, closed, closeValue, fundDelta, stoppedBy }: FillPlan) 
 });
 
 describe('walkDepth', () => {
-  it('is the example of domain.md: long 10 at a bankruptcy price of 98, fee 1, an empty fund', () => {
+  it('is a worked example: long 10 at a bankruptcy price of 98, fee 1, an empty fund', () => {
     expect(summary(walkDepth(walkOf()))).toEqual({
       fills: ['0: 4@99', '1: 4@98', '2: 1@95'],
       closed: '9',

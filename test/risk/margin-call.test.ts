@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { GRID, dec } from '../../src/risk/decimal.js';
-import { amountRequired, meetsCall } from '../../src/risk/marginCall.js';
+import { amountRequired, meetsCall } from '../../src/risk/margin-call.js';
 import { amount, positiveAmount } from './arbitrary.js';
 import { VENUE, text } from './build.js';
 
