@@ -92,6 +92,20 @@ export interface PositionFact {
   readonly marketId: string;
   readonly size: string;
   readonly cost: string;
+  /** The level last published, 5 = first to go; null when there is none. */
+  readonly level: number | null;
+  readonly rank: number | null;
+  readonly shownAt: Instant | null;
+}
+
+/** Where an account stands now, by the view margin_status. Null equity: a price was never received. */
+export interface StandingFact {
+  readonly accountId: string;
+  readonly status: MarginStatus | null;
+  readonly held: boolean;
+  readonly equity: string | null;
+  readonly maintenance: string | null;
+  readonly marginRatio: string | null;
 }
 
 export interface TransitionFact {
@@ -118,6 +132,7 @@ export interface CoverFact {
 export interface AccountFacts {
   readonly account: AccountRow;
   readonly balance: string;
+  readonly standing: StandingFact | null;
   readonly positions: readonly PositionFact[];
   readonly transitions: readonly TransitionFact[];
   readonly calls: readonly MarginCallRow[];
@@ -134,17 +149,19 @@ const TOLD_ROWS = 3;
 /** In the order of `ids`; null where there is no such account. */
 export async function readAccountFacts(reader: Reader, ids: readonly string[]): Promise<(AccountFacts | null)[]> {
   const page = { after: null, limit: TOLD_ROWS };
-  const [accounts, balances, positions, transitions, calls, liquidations, eventIds, legs, covers] = await Promise.all([
-    readAccounts(reader, ids),
-    readBalances(reader, ids),
-    readPositions(reader, ids),
-    readTransitions(reader, ids),
-    readMarginCallsOf(reader, ids, null, page),
-    readLiquidationsOfAccounts(reader, ids, page),
-    readEventIds(reader, ids),
-    readLegsOfAccounts(reader, ids, page),
-    readCovers(reader, ids),
-  ]);
+  const [accounts, balances, standings, positions, transitions, calls, liquidations, eventIds, legs, covers] =
+    await Promise.all([
+      readAccounts(reader, ids),
+      readBalances(reader, ids),
+      readStandings(reader, ids),
+      readPositions(reader, ids),
+      readTransitions(reader, ids),
+      readMarginCallsOf(reader, ids, null, page),
+      readLiquidationsOfAccounts(reader, ids, page),
+      readEventIds(reader, ids),
+      readLegsOfAccounts(reader, ids, page),
+      readCovers(reader, ids),
+    ]);
   const events = await readEventFacts(reader, [...new Set(legs.flat().map((leg) => leg.eventId))]);
   const eventOf = new Map(events.flatMap((facts) => (facts === null ? [] : [[facts.event.id, facts] as const])));
   return accounts.map((account, k) =>
@@ -153,6 +170,7 @@ export async function readAccountFacts(reader: Reader, ids: readonly string[]): 
       : {
           account,
           balance: balances[k]?.amount ?? '0',
+          standing: standings[k] ?? null,
           positions: positions[k] ?? [],
           transitions: transitions[k] ?? [],
           calls: calls[k] ?? [],
@@ -173,10 +191,18 @@ async function readBalances(reader: Reader, ids: readonly string[]) {
   return byId(ids, rows, (row) => row.accountId);
 }
 
+async function readStandings(reader: Reader, ids: readonly string[]) {
+  const rows = await reader<StandingFact[]>`
+    select account_id as "accountId", status, held, equity, maintenance, margin_ratio as "marginRatio"
+    from margin_status where account_id = any(${[...ids]}::text[]) and kind = 'TRADER'`;
+  return byId(ids, rows, (row) => row.accountId);
+}
+
 async function readPositions(reader: Reader, ids: readonly string[]) {
   const rows = await reader<PositionFact[]>`
-    select account_id as "accountId", market_id as "marketId", size, cost
-    from position where account_id = any(${[...ids]}::text[]) order by account_id, market_id`;
+    select p.account_id as "accountId", p.market_id as "marketId", p.size, p.cost, l.level, l.rank, l.shown_at as "shownAt"
+    from position p left join adl_level l on l.account_id = p.account_id and l.market_id = p.market_id
+    where p.account_id = any(${[...ids]}::text[]) order by p.account_id, p.market_id`;
   return byParent(ids, rows, (row) => row.accountId);
 }
 

@@ -59,7 +59,7 @@ export class EventLegs {
 
   /** Books the leg if, as booked, it is lawful; else records why not. */
   tryAtPrice(entry: RankEntry, size: Decimal, priceValue: Decimal): void {
-    // Rounded over the cumulative size , so that the legs of the event sum exactly.
+    // Rounded over the cumulative size, so that the legs of the event sum exactly.
     const closedWorth = (closed: Decimal): Decimal => partOf(priceValue, closed, this.size);
     const bankruptValue = closedWorth(this.#cumulative.plus(size)).minus(closedWorth(this.#cumulative));
     const before = this.#lap.valuation(entry.accountId);

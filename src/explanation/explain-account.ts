@@ -24,6 +24,7 @@ export function explainAccount(facts: AccountFacts): string {
   ];
   return [
     whoLine(facts),
+    ...standingLines(facts),
     ...positionLines(facts),
     ...(history.length === 0 ? ['The waterfall has never touched it.'] : history),
   ].join('\n');
@@ -37,11 +38,26 @@ function whoLine({ account, balance, positions }: AccountFacts): string {
   );
 }
 
+function standingLines({ standing, account }: AccountFacts): string[] {
+  if (standing === null) return [];
+  if (standing.equity === null || standing.maintenance === null) {
+    return ['Now: HELD, since a price of one of its markets was never received.'];
+  }
+  const status = standing.held ? 'HELD for want of a trustworthy price' : (standing.status ?? 'unknown');
+  const ratio = standing.marginRatio === null ? '' : `, margin ratio ${amount(standing.marginRatio)}`;
+  return [
+    `Now: ${status}; equity ${amount(standing.equity)} ${account.marginAssetId}, maintenance ${amount(standing.maintenance)}${ratio}.`,
+  ];
+}
+
 function positionLines({ positions, account }: AccountFacts): string[] {
-  return positions.map(
-    ({ marketId, size, cost }) =>
-      `Position: ${contracts(size)} ${sideWord(size)} in ${marketId}, cost ${amount(cost)} ${account.marginAssetId}.`,
-  );
+  return positions.map(({ marketId, size, cost, level, rank, shownAt }) => {
+    const queue =
+      level === null || rank === null || shownAt === null
+        ? 'no place in the ADL queue has been published'
+        : `level ${String(level)} of 5 in the ADL queue since ${time(shownAt)}, then rank ${String(rank)}`;
+    return `Position: ${contracts(size)} ${sideWord(size)} in ${marketId}, cost ${amount(cost)} ${account.marginAssetId}; ${queue}.`;
+  });
 }
 
 function transitionLine({ from, to, held, equity, maintenance, at }: TransitionFact, asset: string): string {

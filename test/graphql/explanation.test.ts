@@ -63,6 +63,7 @@ describe('the explanation', () => {
     const linesOf = (text: string): string[] => text.replaceAll(/\d{4}-\d\d-\d\d \S+ UTC/g, 'THEN').split('\n');
     expect(linesOf(alice.explanation)).toEqual([
       'Account alice of alice, TRADER CROSS: balance 0 USDT and no open position.',
+      'Now: HEALTHY; equity 0 USDT, maintenance 0.',
       'Status, THEN: from BANKRUPT to HEALTHY; equity 0 USDT, maintenance 0.',
       'Status, THEN: from HEALTHY to BANKRUPT; equity -10 USDT, maintenance 9.7.',
       'Liquidation (BANKRUPT, FULL), THEN: in BTCUSDT 1 of 10 contracts long, target 10, for 98.5 USDT at a mark of 97; the fund earned 0.24625; stopped by DEPTH; equity from -10 to -8.74625.',
