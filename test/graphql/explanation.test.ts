@@ -71,7 +71,8 @@ describe('the explanation', () => {
     ]);
     expect(linesOf(bob.explanation)).toEqual([
       'Account bob of bob, TRADER CROSS: balance 104.555555555555555556 USDT.',
-      'Position: 4 contracts short in BTCUSDT, cost -400 USDT.',
+      'Now: HEALTHY; equity 116.555555555555555556 USDT, maintenance 3.88, margin ratio 0.03328884652049571.',
+      'Position: 4 contracts short in BTCUSDT, cost -400 USDT; level 5 of 5 in the ADL queue since THEN, then rank 1.',
       'Counterparty in ADL event 1 in BTCUSDT, THEN, leg 3. bob (rank 3): 2 of 6 contracts at the price 97.722222222222222222, concession 1.444444444444444444 USDT.',
     ]);
   });
