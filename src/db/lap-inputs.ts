@@ -92,9 +92,9 @@ export interface DepthRow {
 
 /**
  * What earlier fills left of the newest depth of each market, best first, in whole steps of the market. Depth dated
- * further after the lap than a price may be old is not depth of now.
+ * further after its arrival than a price may be old does not count.
  */
-export async function loadDepthLeft(tx: Tx, at: Instant): Promise<DepthRow[]> {
+export async function loadDepthLeft(tx: Tx): Promise<DepthRow[]> {
   const rows = await tx<
     { market_id: string; id: string; side: 'BID' | 'ASK'; place: number; price: string; size: string }[]
   >`
@@ -102,7 +102,7 @@ export async function loadDepthLeft(tx: Tx, at: Instant): Promise<DepthRow[]> {
       select m.id as market_id, m.size_step, d.*
       from market m cross join lateral (
         select id, bid_prices, bid_sizes, ask_prices, ask_sizes from depth_snapshot
-        where market_id = m.id and at <= ${at}::timestamptz + m.stale_after_ms * interval '1 millisecond'
+        where market_id = m.id and at <= received_at + m.stale_after_ms * interval '1 millisecond'
         order by at desc, id desc limit 1) d
     ), levels as (
       select market_id, size_step, id, 'BID' as side, l.* from newest,

@@ -173,7 +173,7 @@ async function decideLap(tx: Tx, at: Instant, last: LapMemory['last'], round: st
   const shown = last?.round === round ? last.shown : await loadShownLevels(tx);
   const lap = new Lap(makeBook(state, { previous: last?.book }), await loadStandingCalls(tx), shown);
   const troubles = survey(lap);
-  if (troubles.length > 0) for (const depth of await loadDepthLeft(tx, at)) lap.setDepth(depth.marketId, depth);
+  if (troubles.length > 0) for (const depth of await loadDepthLeft(tx)) lap.setDepth(depth.marketId, depth);
   act(lap, troubles);
   return lap;
 }
