@@ -92,6 +92,14 @@ describe('the role backstop_reader', () => {
     expect(await stateOf('select * from trade for update')).toBe(DENIED);
   });
 
+  it('makes and changes no large object either', async () => {
+    await stateOf('set default_transaction_read_only = off');
+    for (const call of ['lo_create(0)', 'lo_creat(-1)', "lo_from_bytea(0, 'x')", "lo_put(1, 0, 'x')", 'lo_unlink(1)']) {
+      expect([call, await stateOf(`select ${call}`)]).toEqual([call, DENIED]);
+    }
+    await stateOf('reset default_transaction_read_only');
+  });
+
   it('may run only functions that change nothing', async () => {
     const functions = await db.sql<{ name: string; volatile: boolean }[]>`
       select proname as name, provolatile = 'v' as volatile from pg_proc

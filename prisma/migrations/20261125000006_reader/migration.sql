@@ -27,6 +27,22 @@ end $$;
 revoke execute on all functions in schema public from public;
 alter default privileges revoke execute on functions from public;
 
+-- Large objects are written through functions that everybody may call. Only a superuser can take that away; where the
+-- owner is none (a managed server), the server's operator has to.
+do $$
+declare
+  writer regprocedure;
+begin
+  if (select rolsuper from pg_roles where rolname = current_user) then
+    for writer in
+      select oid from pg_proc where pronamespace = 'pg_catalog'::regnamespace
+        and proname in ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_put', 'lo_unlink', 'lo_truncate', 'lo_truncate64', 'lowrite')
+    loop
+      execute format('revoke execute on function %s from public', writer);
+    end loop;
+  end if;
+end $$;
+
 grant usage on schema public to backstop_reader;
 grant select on all tables in schema public to backstop_reader;
 alter default privileges in schema public grant select on tables to backstop_reader;
