@@ -1,17 +1,36 @@
 import { createHash } from 'node:crypto';
 import { Decimal } from '../risk/decimal.js';
 import type { Outcome } from '../risk/outcome.js';
-import type { PublishedRanking } from '../risk/ranking.js';
+
+/** Numbers of rows and times of the database: they differ between two laps that decided the same. */
+const LEFT_OUT: ReadonlySet<string> = new Set(['callId', 'depthSnapshotId', 'levelShownAt']);
 
 /** Equal for two laps that decided the same on the same state, dry or not: no time and no sequence number is in it. */
 export function digestOf(outcome: Outcome): string {
-  const text = JSON.stringify(outcome, function (this: Record<string, unknown>, key, value: unknown) {
-    // JSON.stringify has already called toJSON of a Decimal: take the value itself, as plain text.
-    const raw = this[key];
-    if (Decimal.isDecimal(raw)) return raw.toFixed();
-    if (key === 'ranking') return (raw as PublishedRanking).id;
-    if (key === 'callId' || key === 'depthSnapshotId' || key === 'levelShownAt') return undefined;
-    return value;
-  });
-  return createHash('sha256').update(text).digest('hex');
+  const parts: string[] = [];
+  write(parts, outcome);
+  return createHash('sha256').update(parts.join('')).digest('hex');
+}
+
+/** A text that no other value gives: names and texts in quotes, amounts plain, all in the order of the code. */
+function write(parts: string[], value: unknown): void {
+  if (Decimal.isDecimal(value)) parts.push(value.toFixed());
+  else if (Array.isArray(value)) {
+    parts.push('[');
+    for (const item of value) {
+      write(parts, item);
+      parts.push(',');
+    }
+    parts.push(']');
+  } else if (typeof value === 'object' && value !== null) {
+    parts.push('{');
+    for (const [name, field] of Object.entries(value)) {
+      if (LEFT_OUT.has(name)) continue;
+      parts.push(name, ':');
+      // A ranking is told by its own digest.
+      write(parts, name === 'ranking' ? (field as { id: string }).id : field);
+      parts.push(',');
+    }
+    parts.push('}');
+  } else parts.push(JSON.stringify(value));
 }

@@ -1,10 +1,10 @@
 import type { MarketState } from '../db/risk-state.js';
-import { partOf } from '../risk/bankruptcy.js';
 import { value } from '../risk/contract.js';
 import { legIsLawful } from '../risk/counterparty.js';
 import { min, ZERO, type Decimal } from '../risk/decimal.js';
 import { effectiveLeverage, valuate, type AccountValuation } from '../risk/margin.js';
 import { entryPrice, fill, priceOfValue, type Holding } from '../risk/position.js';
+import { legValue } from '../risk/deleverage.js';
 import type { RankEntry } from '../risk/ranking.js';
 import type { Lap } from './lap.js';
 import type { Cause, Leg, LegStage, Skip } from '../risk/outcome.js';
@@ -59,9 +59,7 @@ export class EventLegs {
 
   /** Books the leg if, as booked, it is lawful; else records why not. */
   tryAtPrice(entry: RankEntry, size: Decimal, priceValue: Decimal): void {
-    // Rounded over the cumulative size, so that the legs of the event sum exactly.
-    const closedWorth = (closed: Decimal): Decimal => partOf(priceValue, closed, this.size);
-    const bankruptValue = closedWorth(this.#cumulative.plus(size)).minus(closedWorth(this.#cumulative));
+    const bankruptValue = legValue(priceValue, this.size, this.#cumulative, size);
     const before = this.#lap.valuation(entry.accountId);
     const after = this.#afterLeg(entry.accountId, size, bankruptValue);
     if (!legIsLawful(before, after)) {

@@ -1,10 +1,9 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
-import { dec, type Decimal } from '../risk/decimal.js';
+import { dec, isAmountText, type Decimal } from '../risk/decimal.js';
 
 /** Resolvers answer with a Decimal, or with the decimal text that a row holds. */
 export type DecimalOutput = Decimal | string;
 
-const PLAIN_DECIMAL = /^-?\d{1,20}(\.\d{1,18})?$/;
 const RFC_3339_UTC = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z$/;
 const WHOLE = /^-?\d{1,19}$/;
 const LARGEST = 2n ** 63n;
@@ -12,7 +11,7 @@ const LARGEST = 2n ** 63n;
 /** Given on as its text, which ingest and `dec` read without loss. */
 export const decimalScalar = scalarOfText('Decimal', {
   parse(text) {
-    if (!PLAIN_DECIMAL.test(text)) {
+    if (!isAmountText(text)) {
       refuse('Decimal must be a plain decimal string of at most 20 digits before and 18 after the point');
     }
     return text;

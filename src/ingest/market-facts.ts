@@ -1,4 +1,5 @@
 import type { Party, TradedMarket } from '../db/record-parties.js';
+import { isPriceOf, isWholeLots } from '../risk/contract.js';
 import type { Decimal } from '../risk/decimal.js';
 import { refuse } from './parse.js';
 
@@ -29,12 +30,12 @@ export function checkHolds(party: Party, market: TradedMarket, row: Placed, fiel
  * grid only while its price has no more decimals than the tick has. INVERSE values are truncated anyway.
  */
 export function checkPrice(market: TradedMarket, price: Decimal, row: Placed, field: string): void {
-  if (market.payoff === 'INVERSE' || price.decimalPlaces() <= market.priceTick.decimalPlaces()) return;
+  if (isPriceOf(market, price)) return;
   const places = market.priceTick.decimalPlaces();
   refuse(row, field, `${price.toFixed()} has more than the ${places} decimals of a price of ${market.id}`);
 }
 
 export function checkSize(market: TradedMarket, size: Decimal, row: Placed, field: string): void {
-  if (size.mod(market.sizeStep).isZero()) return;
+  if (isWholeLots(market, size)) return;
   refuse(row, field, `${size.toFixed()} is no multiple of ${market.sizeStep.toFixed()}, the size step of ${market.id}`);
 }

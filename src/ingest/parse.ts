@@ -1,5 +1,5 @@
 import { BackstopError, type ErrorCode } from '../errors.js';
-import { dec, ZERO, type Decimal } from '../risk/decimal.js';
+import { dec, isAmountText, ZERO, type Decimal } from '../risk/decimal.js';
 import type { Instant } from '../risk/instant.js';
 
 /** An absent value: left out, or null as a JSON client writes it. */
@@ -18,7 +18,6 @@ export const MAX_ROWS = 1000;
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/;
 /** What NUMERIC(38,18) holds without rounding. No exponent: a short text could stand for a number of any length. */
-const AMOUNT = /^-?\d{1,20}(\.\d{1,18})?$/;
 /** RFC 3339 with at most the six digits that the store keeps. */
 const INSTANT = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(Z|[+-]\d\d:\d\d)$/;
 const LARGEST_INTEGER = 2 ** 31 - 1;
@@ -77,7 +76,7 @@ export function readAmountOr<T>(row: Row, field: string, range: Range, fallback:
 }
 
 export function parseAmount(row: Pick<Row, 'rowIndex'>, field: string, value: unknown, range: Range): Decimal {
-  if (typeof value !== 'string' || !AMOUNT.test(value)) {
+  if (typeof value !== 'string' || !isAmountText(value)) {
     refuse(
       row,
       field,

@@ -27,8 +27,8 @@ export const RATIO_LIMIT = GRID_STEPS_PER_UNIT;
 export const AMOUNT_LIMIT = new Decimal('100000000000000000000');
 
 const PLAIN_TEXT = /^-?[0-9]+(\.[0-9]+)?$/;
-const AMOUNT_TEXT = new RegExp(`^-?0*[0-9]{1,${INTEGER_PLACES}}(\\.[0-9]{1,${GRID_PLACES}})?$`);
-/** Longer text is refused before it is looked at. */
+const AMOUNT_TEXT = new RegExp(`^-?[0-9]{1,${INTEGER_PLACES}}(\\.[0-9]{1,${GRID_PLACES}})?$`);
+/** So much of a refused text is shown. */
 const LONGEST_TEXT = 64;
 
 /** Reads plain decimal text: no exponent, no sign but a minus, no blank. Anything else is a bug of the caller. */
@@ -39,7 +39,7 @@ export function dec(text: string): Decimal {
 
 /** Whether text from outside is an amount that NUMERIC(38,18) holds without rounding. */
 export function isAmountText(text: string): boolean {
-  return text.length <= LONGEST_TEXT && AMOUNT_TEXT.test(text);
+  return AMOUNT_TEXT.test(text);
 }
 
 /** −1, 0 or 1; a negative zero is 0. */
@@ -69,10 +69,6 @@ export function ceilFraction(numerator: Decimal, denominator: Decimal): Decimal 
   const truncated = truncatedFraction(numerator, denominator);
   if (signOf(numerator) * signOf(denominator) <= 0) return truncated;
   return truncated.times(denominator).eq(numerator) ? truncated : truncated.plus(GRID);
-}
-
-export function truncateToGrid(x: Decimal): Decimal {
-  return x.decimalPlaces() <= GRID_PLACES ? x : x.toDecimalPlaces(GRID_PLACES, Decimal.ROUND_DOWN);
 }
 
 export function floorToGrid(x: Decimal): Decimal {
