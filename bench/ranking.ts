@@ -1,7 +1,9 @@
-import { makeBook } from '../src/book/book.js';
+import type { ColumnBook } from '../src/book/column-book.js';
+import { takeBook } from '../src/book/take-book.js';
 import { closeSql, openSql, type Sql } from '../src/db/connect.js';
 import { readClock } from '../src/db/record-notice.js';
-import { loadRiskState } from '../src/db/risk-state.js';
+import { inTransaction } from '../src/db/transaction.js';
+import { entriesOf, type PublishedRanking } from '../src/risk/ranking.js';
 import { time, type Times } from './timing.js';
 
 export interface RankingTimes {
@@ -20,23 +22,21 @@ const RUNS = 5;
 export async function measureRanking(url: string): Promise<RankingTimes> {
   const sql = openSql(url, { max: 1 });
   try {
-    const state = await loadRiskState(sql, await readClock(sql));
-    const rankAll = (from: typeof state): string[] => {
-      const book = makeBook(from);
-      return [...from.markets.keys()].flatMap((marketId) =>
-        (['LONG', 'SHORT'] as const).flatMap((side) =>
-          book
-            .ranking(marketId, side)
-            .ranking.entries.map(
-              (e) => `${marketId} ${side} ${String(e.rank)} ${e.accountId} ${e.score.value?.toFixed() ?? '-'}`,
-            ),
-        ),
-      );
-    };
-    const inMemory = await time(RUNS, () => Promise.resolve(rankAll(state)));
-    const fromNothing = await time(RUNS, async () => rankAll(await loadRiskState(sql, await readClock(sql))));
+    const take = async (): Promise<ColumnBook> =>
+      inTransaction(sql, { isolation: 'repeatable read', readOnly: true }, async (tx) => {
+        const { book } = await takeBook(tx, await readClock(tx));
+        return book;
+      });
+    const book = await take();
+    const inMemory = await time(RUNS, () => Promise.resolve(rankAll(book.remade())));
+    const fromNothing = await time(RUNS, async () => rankAll(await take()));
     const view = await time(RUNS, () => rankInSql(sql));
-    const ours = rankAll(state);
+    const ours = rankAll(book).flatMap((ranking) =>
+      [...entriesOf(ranking)].map(
+        (e) =>
+          `${ranking.marketId} ${ranking.side} ${String(e.rank)} ${e.accountId} ${e.score.value?.toFixed() ?? '-'}`,
+      ),
+    );
     const theirs = (await rankInSql(sql)).map(
       (row) => `${row.market_id} ${row.side} ${row.rank} ${row.account_id} ${plain(row.score)}`,
     );
@@ -50,6 +50,11 @@ export async function measureRanking(url: string): Promise<RankingTimes> {
   } finally {
     await closeSql(sql);
   }
+}
+
+function rankAll(book: ColumnBook): PublishedRanking[] {
+  const sides = ['LONG', 'SHORT'] as const;
+  return [...book.markets.keys()].flatMap((marketId) => sides.map((side) => book.ranking(marketId, side)));
 }
 
 interface QueueRow {

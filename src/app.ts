@@ -1,60 +1,98 @@
-import { hostname } from 'node:os';
 import { BookFollower } from './book/follower.js';
-import type { Config } from './config.js';
-import { closeSql, openSql } from './db/connect.js';
+import type { Config, Role } from './config.js';
+import { closeSql, openSql, type Sql } from './db/connect.js';
 import { listenForChanges } from './db/listen.js';
 import { openPrisma } from './db/prisma.js';
 import { runLap, type LapResult } from './engine/run-lap.js';
+import type { Clients } from './graphql/context.js';
 import { createServer } from './graphql/server.js';
+import { engineName, handName } from './jobs/duty.js';
+import { createEngineServer } from './jobs/engine-server.js';
 import { JobRunner } from './jobs/runner.js';
+import { openStandby } from './standby.js';
 import type { Log } from './telemetry.js';
 
 export interface App {
-  /** Where GraphQL is served. */
+  /** Where GraphQL is served; of an engine, where its health is. */
   readonly url: string;
   stop(): Promise<void>;
 }
 
 export interface AppOptions {
   readonly databaseUrl: string;
+  /** A standby of it, from which queries are answered. */
+  readonly readUrl?: string | undefined;
   readonly config: Pick<Config, 'host' | 'port'>;
   readonly log: Log;
-  /** False: the API alone. The scheduled job then runs elsewhere. */
-  readonly runsJobs?: boolean;
+  readonly role?: Role;
 }
 
-/** Wires the rooms by hand: one database, a book that follows it, the job, and the API on top. */
-export async function startApp({ databaseUrl, config, log, runsJobs = true }: AppOptions): Promise<App> {
-  const worker = `${hostname()}/${String(process.pid)}`;
-  const sql = openSql(databaseUrl, { applicationName: 'backstop-api' });
-  // The job has connections of its own, so that no burst of queries makes a lap wait for one.
-  const jobSql = openSql(databaseUrl, { max: 3, applicationName: 'backstop-engine' });
-  const prisma = openPrisma(databaseUrl);
-  const book = new BookFollower({ sql, log });
-  const runner = new JobRunner({ sql: jobSql, log, worker });
-  const closers: (() => Promise<void>)[] = [() => closeSql(sql), () => closeSql(jobSql), () => prisma.$disconnect()];
+/** What is running, to be ended in the reverse order. */
+type Closers = (() => Promise<void>)[];
+
+interface Server {
+  listen(options: Pick<Config, 'host' | 'port'>): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** Wires the rooms by hand: one database, a book that follows it, the job, and the API on top; or a part of that. */
+export async function startApp(options: AppOptions): Promise<App> {
+  const { databaseUrl, config, log, role = 'all' } = options;
+  const closers: Closers = [];
   const stop = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
-    await book.start();
-    closers.push(() => book.stop());
-    const listening = await listenForChanges(sql, (kind) => {
-      book.hint();
-      if (kind !== 'lap') runner.hint();
+    // The job has connections of its own, so that no burst of queries makes a lap wait for one.
+    const jobSql = openSql(databaseUrl, { max: 3, applicationName: 'backstop-engine' });
+    closers.push(() => closeSql(jobSql));
+    const runner = role === 'api' ? undefined : new JobRunner({ sql: jobSql, log, worker: engineName });
+    const api = role === 'engine' ? undefined : await makeApi(options, jobSql, closers);
+    const listening = await listenForChanges(jobSql, (kind) => {
+      api?.hint();
+      if (kind !== 'lap') runner?.hint(kind !== 'reconnected');
     });
     closers.push(() => listening.stop());
-    const runJob = (dryRun: boolean): Promise<LapResult> => runLap(jobSql, { worker, dryRun });
-    const server = await createServer({ sql, prisma, book, log, runJob });
+    const server: Server = api?.server ?? createEngineServer(jobSql, engineName);
     closers.push(() => server.stop());
-    if (runsJobs) {
+    if (runner !== undefined) {
       runner.start();
       closers.push(() => runner.stop());
     }
-    const url = await server.listen({ host: config.host, port: config.port });
-    return { url, stop };
+    return { url: await server.listen({ host: config.host, port: config.port }), stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+interface Api {
+  readonly server: Server;
+  /** Something has been committed on the primary. */
+  hint(): void;
+}
+
+async function makeApi({ databaseUrl, readUrl, log }: AppOptions, jobSql: Sql, closers: Closers): Promise<Api> {
+  const primary: Clients = {
+    sql: openSql(databaseUrl, { applicationName: 'backstop-api' }),
+    prisma: openPrisma(databaseUrl),
+  };
+  closers.push(
+    () => closeSql(primary.sql),
+    () => primary.prisma.$disconnect(),
+  );
+  const standby = readUrl === undefined ? undefined : await openStandby(readUrl, primary.sql, log);
+  if (standby !== undefined) closers.push(() => standby.stop());
+  const { sql, prisma } = standby ?? primary;
+  const book = new BookFollower({ sql, log });
+  await book.start();
+  closers.push(() => book.stop());
+  const hint = (): void => {
+    book.hint();
+  };
+  const runJob = (dryRun: boolean): Promise<LapResult> => runLap(jobSql, { worker: handName, dryRun });
+  const parts = { sql, prisma, log, runJob };
+  if (standby === undefined) return { server: await createServer({ ...parts, book }), hint };
+  const server = await createServer({ ...parts, primary, book: standby.readingOwnWrites(book) });
+  return { server, hint: standby.delay(hint) };
 }

@@ -3,13 +3,15 @@ import { stat } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import { Command, CommanderError } from 'commander';
-import { parseConfig, type Config } from './config.js';
+import { parseConfig, ROLES, type Config, type Role } from './config.js';
 import { closeSql, openSql, type Sql } from './db/connect.js';
 import { openDatabase, type DatabaseOptions, type OpenDatabase } from './db/open-database.js';
 import { replay, REPLAY_DATABASE, REPLAYS } from './demo/replay.js';
 import { runLap, WATERFALL_JOB } from './engine/run-lap.js';
 import { BackstopError, messageOf } from './errors.js';
 import { explain } from './explanation/explain.js';
+import { generateVenue } from './generate/generate.js';
+import type { VenueSize } from './generate/venue.js';
 import { importBook } from './ingest/import-book.js';
 import { serve } from './main.js';
 import { showProgress } from './progress.js';
@@ -45,9 +47,11 @@ function commands(setting: Setting, outcome: { code: number }): Command {
     .showHelpAfterError();
   program
     .command('serve')
-    .description('serve GraphQL and run the scheduled job, until stopped')
-    .action(async () => {
-      outcome.code = await serve(setting.config, setting.log);
+    .description('serve GraphQL and run the scheduled job, or one of the two, until stopped')
+    .option('--role <role>', `${ROLES.join(', ')}; default: BACKSTOP_ROLE, else all`)
+    .action(async (options: { role?: string }) => {
+      const role = options.role === undefined ? setting.config.role : parseRole(options.role);
+      outcome.code = await serve({ ...setting.config, role }, setting.log);
     });
   program
     .command('migrate')
@@ -60,6 +64,16 @@ function commands(setting: Setting, outcome: { code: number }): Command {
     .description('load a whole book of NDJSON lines, all or nothing')
     .argument('<file>', 'a file, or - for standard input')
     .action((file: string) => inDatabase(setting, {}, (sql) => importFile(sql, file)));
+  program
+    .command('generate')
+    .description('make a whole venue in an empty database, the same for the same seed')
+    .requiredOption('--positions <number>', 'open positions')
+    .option('--seed <number>', 'another one makes another venue', '1')
+    .action((options: { positions: string; seed: string }) =>
+      inDatabase(setting, {}, (sql) =>
+        generate(sql, { positions: parseWhole(options.positions), seed: parseWhole(options.seed) }),
+      ),
+    );
   program
     .command('replay')
     .description('play a recorded crash through all layers, into a database of its own that is kept')
@@ -93,6 +107,14 @@ function commands(setting: Setting, outcome: { code: number }): Command {
   return program;
 }
 
+function parseRole(text: string): Role {
+  const role = ROLES.find((known) => known === text);
+  if (role === undefined) {
+    throw new BackstopError('BAD_INPUT', `There is no role ${text}; there is: ${ROLES.join(', ')}.`);
+  }
+  return role;
+}
+
 async function inDatabase(
   setting: Setting,
   options: Pick<DatabaseOptions, 'database' | 'anew'>,
@@ -121,6 +143,25 @@ async function importFile(sql: Sql, file: string): Promise<void> {
   } finally {
     progress.stop();
   }
+}
+
+async function generate(sql: Sql, size: VenueSize): Promise<void> {
+  const started = performance.now();
+  const progress = showProgress('positions', size.positions);
+  try {
+    const summary = await generateVenue(sql, size, ({ positions }) => {
+      progress.update(positions);
+    });
+    process.stdout.write(`${JSON.stringify(summary)}\n`);
+  } finally {
+    progress.stop();
+  }
+  process.stderr.write(`generated in ${((performance.now() - started) / 1000).toFixed(1)} s\n`);
+}
+
+/** Not a number where it is none: refused where the range is known. */
+function parseWhole(text: string): number {
+  return /^[0-9]{1,10}$/.test(text) ? Number.parseInt(text, 10) : NaN;
 }
 
 async function openFile(file: string): Promise<AsyncIterable<Buffer>> {

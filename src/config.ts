@@ -5,6 +5,10 @@ import { BackstopError } from './errors.js';
 import { LOG_LEVELS } from './telemetry.js';
 import type { LogLevel } from './telemetry.js';
 
+/** What `serve` does: the API, the scheduled job, or both. */
+export const ROLES = ['all', 'api', 'engine'] as const;
+export type Role = (typeof ROLES)[number];
+
 export interface Config {
   readonly port: number;
   readonly host: string;
@@ -12,6 +16,9 @@ export interface Config {
   readonly dataDir: string;
   /** Undefined: the embedded PostgreSQL is used. */
   readonly databaseUrl: string | undefined;
+  /** A streaming standby of that database, from which queries are answered; undefined: from the database itself. */
+  readonly databaseReadUrl: string | undefined;
+  readonly role: Role;
   /** Play the demonstration into an empty database at the first start. */
   readonly demo: boolean;
   readonly logLevel: LogLevel;
@@ -29,6 +36,8 @@ function findPackageRoot(from: string): string {
 
 const HIGHEST_PORT = 65_535;
 
+const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://');
+
 const environment = z.object({
   PORT: z
     .string()
@@ -38,10 +47,9 @@ const environment = z.object({
     .optional(),
   HOST: z.string().optional(),
   BACKSTOP_DATA_DIR: z.string().optional(),
-  DATABASE_URL: z
-    .string()
-    .regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://')
-    .optional(),
+  DATABASE_URL: postgresUrl.optional(),
+  DATABASE_READ_URL: postgresUrl.optional(),
+  BACKSTOP_ROLE: z.enum(ROLES, { error: `must be one of ${ROLES.join(', ')}` }).optional(),
   BACKSTOP_DEMO: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).optional(),
 });
@@ -61,6 +69,12 @@ export function parseConfig(env: NodeJS.ProcessEnv): Config {
     throw new BackstopError('SETUP', `The environment is not right: ${faults.join('; ')}.`);
   }
   const given = parsed.data;
+  if (given.DATABASE_READ_URL !== undefined && given.DATABASE_URL === undefined) {
+    throw new BackstopError(
+      'SETUP',
+      'DATABASE_READ_URL names a standby, so DATABASE_URL must name the primary that it follows.',
+    );
+  }
   return {
     port: given.PORT ?? 4000,
     host: given.HOST ?? '127.0.0.1',
@@ -69,6 +83,8 @@ export function parseConfig(env: NodeJS.ProcessEnv): Config {
         ? path.join(packageRoot, '.backstop')
         : path.resolve(given.BACKSTOP_DATA_DIR),
     databaseUrl: given.DATABASE_URL,
+    databaseReadUrl: given.DATABASE_READ_URL,
+    role: given.BACKSTOP_ROLE ?? 'all',
     demo: given.BACKSTOP_DEMO === undefined ? given.DATABASE_URL === undefined : given.BACKSTOP_DEMO === 'on',
     logLevel: given.LOG_LEVEL ?? 'info',
   };

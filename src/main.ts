@@ -9,9 +9,9 @@ import { isEmpty, loadDemo } from './demo/first-start.js';
 import { BackstopError, messageOf } from './errors.js';
 import type { Log } from './telemetry.js';
 import { untilStopped } from './until-stopped.js';
-import { welcome } from './welcome.js';
+import { welcome, welcomeEngine } from './welcome.js';
 
-/** `backstop serve`: everything in one process until a signal. Returns the exit code. */
+/** `backstop serve`: the role of this process until a signal. Returns the exit code. */
 export async function serve(config: Config, log: Log): Promise<number> {
   await checkPort(config);
   let lose: (error: unknown) => void = () => undefined;
@@ -25,10 +25,15 @@ export async function serve(config: Config, log: Log): Promise<number> {
   try {
     const sql = openSql(database.url, { max: 3, applicationName: 'backstop-demo' });
     closers.push(() => closeSql(sql));
-    if (config.demo) await startDemo(sql, log, closers);
-    const app = await startApp({ databaseUrl: database.url, config, log });
+    const { role, databaseReadUrl: readUrl } = config;
+    // It belongs to whoever runs the job: of any number of API processes none adds to it.
+    const hasDemo = config.demo && role !== 'api';
+    if (hasDemo) await startDemo(sql, log, closers);
+    const app = await startApp({ databaseUrl: database.url, readUrl, config, log, role });
     closers.push(() => app.stop());
-    process.stdout.write(await welcome(sql, { url: app.url, database, hasDemo: config.demo }));
+    process.stdout.write(
+      role === 'engine' ? welcomeEngine(app.url, database) : await welcome(sql, { url: app.url, database, hasDemo }),
+    );
     const end = await untilStopped(lost);
     if (end instanceof Error) throw end;
     log.info(`${end}: stopping`);

@@ -9,12 +9,15 @@ export interface WelcomeInput {
   readonly hasDemo: boolean;
 }
 
+/** Of a process that serves no GraphQL. */
+export function welcomeEngine(url: string, database: WelcomeInput['database']): string {
+  return `\nBackstop runs the job (health: ${url})\n${databaseLine(database)}\n\n`;
+}
+
 /** What runs where, and what to try first, ready to paste. */
 export async function welcome(sql: Sql, { url, database, hasDemo }: WelcomeInput): Promise<string> {
   const lines = ['', `Backstop serves GraphQL on ${url} (health: ${new URL('/healthz', url).href})`];
-  lines.push(
-    `PostgreSQL ${database.version}${database.dataDir === null ? ' at DATABASE_URL' : `, data in ${database.dataDir}`}`,
-  );
+  lines.push(databaseLine(database));
   if (database.readerUrl !== null) lines.push('Inspect it:', `  psql '${database.readerUrl}'`);
   const sights = await readSights(sql);
   if (sights.accountId !== null) {
@@ -48,6 +51,10 @@ export async function welcome(sql: Sql, { url, database, hasDemo }: WelcomeInput
     lines.push(`  ${curl(url, why)}`);
   }
   return `${lines.join('\n')}\n\n`;
+}
+
+function databaseLine({ version, dataDir }: WelcomeInput['database']): string {
+  return `PostgreSQL ${version}${dataDir === null ? ' at DATABASE_URL' : `, data in ${dataDir}`}`;
 }
 
 function curl(url: string, query: string): string {

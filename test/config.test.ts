@@ -20,6 +20,8 @@ describe('the environment', () => {
       host: '127.0.0.1',
       dataDir: path.join(packageRoot, '.backstop'),
       databaseUrl: undefined,
+      databaseReadUrl: undefined,
+      role: 'all',
       demo: true,
       logLevel: 'info',
     });
@@ -36,6 +38,15 @@ describe('the environment', () => {
     expect(parseConfig({ BACKSTOP_DEMO: 'off' }).demo).toBe(false);
   });
 
+  it('takes a role, and a standby beside the database', () => {
+    const [DATABASE_URL, DATABASE_READ_URL] = ['postgresql://b@one/b', 'postgresql://b@two/b'];
+    const parsed = parseConfig({ DATABASE_URL, DATABASE_READ_URL, BACKSTOP_ROLE: 'api' });
+    expect(parsed).toMatchObject({ databaseUrl: DATABASE_URL, databaseReadUrl: DATABASE_READ_URL, role: 'api' });
+    expect(refusalOf({ DATABASE_READ_URL })).toBe(
+      'DATABASE_READ_URL names a standby, so DATABASE_URL must name the primary that it follows.',
+    );
+  });
+
   it('makes the data folder absolute', () => {
     expect(parseConfig({ BACKSTOP_DATA_DIR: 'data' }).dataDir).toBe(path.resolve('data'));
   });
@@ -45,6 +56,8 @@ describe('the environment', () => {
     [{ PORT: '-1' }, 'PORT must be a port number'],
     [{ PORT: '70000' }, 'PORT must be at most 65535'],
     [{ DATABASE_URL: 'mysql://x' }, 'DATABASE_URL must begin with postgresql://'],
+    [{ DATABASE_READ_URL: 'mysql://x' }, 'DATABASE_READ_URL must begin with postgresql://'],
+    [{ BACKSTOP_ROLE: 'boss' }, 'BACKSTOP_ROLE must be one of all, api, engine'],
     [{ BACKSTOP_DEMO: 'yes' }, 'BACKSTOP_DEMO must be on or off'],
     [
       { LOG_LEVEL: 'loud', PORT: 'x' },

@@ -1,11 +1,11 @@
 import { performance } from 'node:perf_hooks';
 import type { Sql } from '../db/connect.js';
-import { readClock } from '../db/record-notice.js';
-import { loadRiskState } from '../db/risk-state.js';
+import { readDataInstant } from '../db/standby.js';
 import { inTransaction } from '../db/transaction.js';
 import { messageOf } from '../errors.js';
 import type { Log } from '../telemetry.js';
-import { makeBook, type Book } from './book.js';
+import type { Book } from './book.js';
+import { takeBook, type TakenBook } from './take-book.js';
 
 /** A book, and when this process took it, by its own monotonic clock: what its age is measured from. */
 export interface FollowedBook extends Book {
@@ -27,7 +27,7 @@ const DEFAULT_INTERVAL_MS = 1000;
  */
 export class BookFollower {
   readonly #options: FollowerOptions;
-  #current: FollowedBook | undefined;
+  #taken: TakenBook | undefined;
   #refreshing: Promise<void> | undefined;
   #isWanted = false;
   #timer: NodeJS.Timeout | undefined;
@@ -51,8 +51,8 @@ export class BookFollower {
   }
 
   current(): FollowedBook {
-    if (this.#current === undefined) throw new Error('the book has not been taken yet');
-    return this.#current;
+    if (this.#taken === undefined) throw new Error('the book has not been taken yet');
+    return this.#taken.book;
   }
 
   /** Something changed, or may have: a refresh follows, one at a time, however many hints come meanwhile. */
@@ -65,9 +65,24 @@ export class BookFollower {
 
   /** Takes a book that is newer than this call, and returns it. */
   async refresh(): Promise<FollowedBook> {
-    const taken = await takeBook(this.#options.sql, this.#current);
-    if (this.#current === undefined || this.#current.at <= taken.at) this.#current = taken;
-    return this.#current;
+    const { sql, log } = this.#options;
+    const askedAtMs = performance.now();
+    const last = this.#taken;
+    // Before the snapshot, which then holds all that was committed until this instant, on a standby as well.
+    const { at, lagMs } = await readDataInstant(sql);
+    const taken = await inTransaction(sql, { isolation: 'repeatable read', readOnly: true }, (tx) =>
+      takeBook(tx, at, last),
+    );
+    if (last !== undefined && taken.book.columns !== last.book.columns && taken.place.history !== last.place.history) {
+      log.warn(
+        { was: last.place.history, is: taken.place.history },
+        'another history of the database: the book is made anew',
+      );
+    }
+    if (this.#taken === undefined || this.#taken.book.at <= taken.book.at) {
+      this.#taken = { ...taken, book: taken.book.dated(askedAtMs - lagMs) };
+    }
+    return this.#taken.book;
   }
 
   async #drain(): Promise<void> {
@@ -80,12 +95,4 @@ export class BookFollower {
       }
     }
   }
-}
-
-async function takeBook(sql: Sql, previous: FollowedBook | undefined): Promise<FollowedBook> {
-  const takenAtMs = performance.now();
-  const state = await inTransaction(sql, { isolation: 'repeatable read', readOnly: true }, async (tx) =>
-    loadRiskState(tx, await readClock(tx), previous?.state),
-  );
-  return { ...makeBook(state, { previous }), takenAtMs };
 }

@@ -18,13 +18,6 @@ export async function withDemoLock<T>(sql: Sql, work: () => Promise<T>): Promise
   }
 }
 
-/** Nobody has stored anything here yet. */
-export async function hasNothing(reader: Reader): Promise<boolean> {
-  const [row] = await reader<{ is_empty: boolean }[]>`
-    select not exists (select from market) and not exists (select from account) and not exists (select from asset) as is_empty`;
-  return row?.is_empty === true;
-}
-
 export async function hasAccount(reader: Reader, accountId: string): Promise<boolean> {
   return (await reader`select from account where id = ${accountId}`).length > 0;
 }

@@ -1,4 +1,5 @@
 import type { DeleverageEvent, Leg, Outcome, Skip } from '../risk/outcome.js';
+import { entriesOf } from '../risk/ranking.js';
 import type { Tx } from './connect.js';
 import { idAt, insertMany, insertReturningIds, type Column } from './insert-many.js';
 import { ofLap, type LapKey } from './lap-history.js';
@@ -13,12 +14,12 @@ async function insertRankings(tx: Tx, lap: LapKey, events: readonly DeleverageEv
     ['digest', 'text', (r) => r.ranking.id],
     ['policy_version', 'integer', (r) => r.ranking.policyVersion],
     ['score_name', 'text', (r) => r.scoreName],
-    ['queue_length', 'integer', (r) => r.ranking.ranking.queueLength],
-    ['queue_size', 'numeric', (r) => r.ranking.ranking.queueSize],
+    ['queue_length', 'integer', (r) => r.ranking.queueLength],
+    ['queue_size', 'numeric', (r) => r.ranking.queueSize],
   ];
   const ids = await insertReturningIds(tx, 'ranking', columns, used);
   const entries = used.flatMap((event, i) =>
-    event.ranking.ranking.entries.map((entry) => ({ ...entry, rankingId: idAt(ids, i) })),
+    [...entriesOf(event.ranking)].map((entry) => ({ ...entry, rankingId: idAt(ids, i) })),
   );
   const entryColumns: Column<(typeof entries)[number]>[] = [
     ['ranking_id', 'bigint', (r) => r.rankingId],

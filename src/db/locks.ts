@@ -29,7 +29,7 @@ export async function lockMarkets(tx: Tx, marketIds: Iterable<string>, lock: Mar
 }
 
 /**
- * Locks accounts and raises their version. The row written is also the signal: a lap that began on an older snapshot
+ * Locks accounts and marks them with this transaction. The row written is also the signal: a lap that began on an older snapshot
  * and wants the same account fails to serialize and is run again on what is true now.
  */
 export async function lockAccounts(tx: Tx, accountIds: Iterable<string>): Promise<void> {
@@ -39,5 +39,5 @@ export async function lockAccounts(tx: Tx, accountIds: Iterable<string>): Promis
     with locked as (
       select id from account where id = any(${ids}::text[])
       order by kind = 'INSURANCE_FUND', id for no key update)
-    update account a set version = version + 1 from locked where a.id = locked.id`;
+    update account a set changed_in = pg_current_xact_id() from locked where a.id = locked.id`;
 }

@@ -30,6 +30,8 @@ export async function deployMigrations(url: string, folder: string): Promise<str
   // One connection: the lock belongs to it, and goes with it however this ends.
   const sql = openSql(url, { max: 1, applicationName: 'backstop-migrate' });
   try {
+    // The usual case, and then without the lock: behind a pooler a session's lock would outlive us.
+    if (await isCurrent(sql, migrations)) return [];
     await sql`select pg_advisory_lock(${MIGRATION_LOCK})::text`;
     const recorded = await loadRecord(sql);
     const due = planMigrations(migrations, recorded);
@@ -38,6 +40,14 @@ export async function deployMigrations(url: string, folder: string): Promise<str
   } finally {
     await closeSql(sql);
   }
+}
+
+async function isCurrent(sql: Sql, migrations: readonly Migration[]): Promise<boolean> {
+  const [record] = await sql<{ isThere: boolean }[]>`select to_regclass('_prisma_migrations') is not null as "isThere"`;
+  if (record?.isThere !== true) return false;
+  const recorded = await readRecord(sql);
+  // One that is unfinished may be another process's, at work on it now: look again under the lock.
+  return recorded.every(({ finished }) => finished) && planMigrations(migrations, recorded).length === 0;
 }
 
 export async function readMigrations(folder: string): Promise<Migration[]> {
@@ -81,6 +91,10 @@ async function loadRecord(sql: Sql): Promise<Recorded[]> {
       started_at timestamptz not null default now(),
       applied_steps_count integer not null default 0
     )`;
+  return readRecord(sql);
+}
+
+async function readRecord(sql: Sql): Promise<Recorded[]> {
   return sql<Recorded[]>`
     select migration_name as name, checksum, finished_at is not null as finished
     from _prisma_migrations

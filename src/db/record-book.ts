@@ -1,5 +1,4 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { finished } from 'node:stream/promises';
 import type { Instant } from '../risk/instant.js';
 import type { Reader, Tx } from './connect.js';
 
@@ -11,61 +10,81 @@ export async function lockBook(tx: Tx): Promise<void> {
   await tx`lock table market, account, trader, balance, position in exclusive mode`;
 }
 
+/** Nobody has stored anything here yet. */
+export async function hasNothing(reader: Reader): Promise<boolean> {
+  const [row] = await reader<{ is_empty: boolean }[]>`
+    select not exists (select from market) and not exists (select from account) and not exists (select from asset) as is_empty`;
+  return row?.is_empty === true;
+}
+
 const COPY = {
   trader: 'copy trader (id, verification_level) from stdin',
   account: 'copy account (id, trader_id, kind, mode, margin_asset_id) from stdin',
-  balance: 'copy import_balance (account_id, amount) from stdin',
-  position: 'copy opening_position (account_id, market_id, size, cost, at) from stdin',
+  balance: 'copy import_balance (account_id, asset_id, account_kind, account_mode, amount) from stdin',
+  position:
+    'copy import_position (account_id, market_id, settlement_asset_id, account_kind, account_mode, size, cost) from stdin',
 } as const;
 
 export type CopiedTable = keyof typeof COPY;
 
+/**
+ * Where balances and positions wait until they are opened. Of the same types as the tables they go to, so that nothing
+ * is judged twice; what kind, mode and asset are said to be there, the foreign keys judge.
+ */
 export async function prepareImport(tx: Tx): Promise<void> {
-  await tx`create temporary table import_balance (account_id text collate "C", amount numeric(38, 18)) on commit drop`;
+  await tx`
+    create temporary table import_balance (
+      account_id exchange_id, asset_id exchange_id, account_kind text, account_mode text, amount amount) on commit drop`;
+  await tx`
+    create temporary table import_position (
+      account_id exchange_id, market_id exchange_id, settlement_asset_id exchange_id, account_kind text, account_mode text,
+      size amount, cost amount) on commit drop`;
 }
 
 /**
  * Bulk load of rows whose values are ids, amounts and other texts that ingest has checked: none holds a tab, a line
  * end or a backslash, which COPY's text form would read as its own.
  */
-export async function copyRows(tx: Tx, table: CopiedTable, rows: readonly (readonly string[])[]): Promise<void> {
+export async function copyRows(tx: Tx, table: CopiedTable, rows: readonly string[]): Promise<void> {
   if (rows.length === 0) return;
-  const text = rows.map((row) => `${row.join('\t')}\n`).join('');
-  await pipeline(Readable.from([text]), await tx.unsafe(COPY[table]).writable());
+  const copy = await tx.unsafe(COPY[table]).writable();
+  copy.end(rows.join(''));
+  await finished(copy);
 }
 
-/** The newest opening position before an import, by which its own are told. */
-export async function lastOpeningId(tx: Tx): Promise<string> {
-  const [row] = await tx<{ id: string }[]>`select coalesce(max(id), 0) as id from opening_position`;
-  return row?.id ?? '0';
+/** A row in COPY's text form. */
+export function copyRow(...values: readonly string[]): string {
+  return `${values.join('\t')}\n`;
 }
 
-/** Positions and their first change, from the openings that were copied after `lastId`. */
-export async function openPositions(tx: Tx, lastId: string): Promise<void> {
+/** The positions that wait, as openings; each with its first change. */
+export async function openPositions(tx: Tx, at: Instant): Promise<void> {
   await tx`
-    insert into position (account_id, market_id, settlement_asset_id, account_kind, account_mode, size, cost)
-    select o.account_id, o.market_id, m.settlement_asset_id, a.kind, a.mode, o.size, o.cost
-    from opening_position o join market m on m.id = o.market_id join account a on a.id = o.account_id
-    where o.id > ${lastId}::bigint`;
-  await tx`
+    with opened as (
+      insert into opening_position (account_id, market_id, size, cost, at)
+      select account_id, market_id, size, cost, ${at}::timestamptz from import_position
+      returning id, account_id, market_id, size, cost, at)
     insert into position_change
       (account_id, market_id, cause, cause_id, size_change, cost_change, realized_pnl, size_after, cost_after, at)
-    select account_id, market_id, 'OPENING', id, size, cost, 0, size, cost, at
-    from opening_position where id > ${lastId}::bigint order by id`;
+    select account_id, market_id, 'OPENING', id, size, cost, 0, size, cost, at from opened`;
+  await tx`
+    insert into position (account_id, market_id, settlement_asset_id, account_kind, account_mode, size, cost)
+    select account_id, market_id, settlement_asset_id, account_kind, account_mode, size, cost from import_position`;
+  await tx`truncate import_position`;
 }
 
-/** Balances and their first ledger entry. An opening balance has no row of its own that caused it: its cause id is 0. */
+/** The balances that wait and their first ledger entry. An opening balance has no row of its own that caused it: its cause id is 0. */
 export async function openBalances(tx: Tx, at: Instant): Promise<void> {
   await tx`
-    insert into balance (account_id, asset_id, account_kind, account_mode, amount, sequence)
-    select a.id, a.margin_asset_id, a.kind, a.mode, n.amount, case when n.amount = 0 then 0 else 1 end
-    from import_balance n join account a on a.id = n.account_id
-    on conflict (account_id, asset_id) do update set amount = excluded.amount, sequence = excluded.sequence`;
-  await tx`
+    with opened as (
+      insert into balance (account_id, asset_id, account_kind, account_mode, amount, sequence)
+      select account_id, asset_id, account_kind, account_mode, amount, case when amount = 0 then 0 else 1 end
+      from import_balance
+      on conflict (account_id, asset_id) do update set amount = excluded.amount, sequence = excluded.sequence)
     insert into ledger_entry (account_id, asset_id, sequence, amount, balance_after, kind, cause, cause_id, at)
-    select a.id, a.margin_asset_id, 1, n.amount, n.amount, 'OPENING', 'OPENING', 0, ${at}::timestamptz
-    from import_balance n join account a on a.id = n.account_id
-    where n.amount <> 0 order by a.id`;
+    select account_id, asset_id, 1, amount, amount, 'OPENING', 'OPENING', 0, ${at}::timestamptz
+    from import_balance where amount <> 0`;
+  await tx`truncate import_balance`;
 }
 
 /** Accounts whose balance or positions have ever changed: nothing can be opened in them any more. */

@@ -48,8 +48,7 @@ export async function appendLedger(tx: Tx, entries: readonly LedgerEntry[]): Pro
   if (moving.length === 0) return;
   const balances = await loadBalances(tx, [...new Set(moving.map((entry) => entry.accountId))]);
   const placed = moving.map((entry) => place(entry, balances));
-  await writeBalances(tx, balances);
-  await insertEntries(tx, placed);
+  await writeTogether(tx, balances, placed);
 }
 
 async function loadBalances(tx: Tx, accountIds: readonly string[]): Promise<Map<string, Balance>> {
@@ -93,19 +92,17 @@ function place(entry: LedgerEntry, balances: ReadonlyMap<string, Balance>): Plac
   return { ...entry, sequence: balance.sequence.toString(), balanceAfter: balance.amount.toFixed() };
 }
 
-async function writeBalances(tx: Tx, balances: ReadonlyMap<string, Balance>): Promise<void> {
+/** Balances and entries by one statement, so that the guard judges them together when it ends, not each at commit. */
+async function writeTogether(tx: Tx, balances: ReadonlyMap<string, Balance>, placed: readonly Placed[]): Promise<void> {
   const all = [...balances];
   await tx`
-    insert into balance (account_id, asset_id, account_kind, account_mode, amount, sequence)
-    select a.id, a.margin_asset_id, a.kind, a.mode, n.amount, n.sequence
-    from unnest(${all.map(([id]) => id)}::text[], ${all.map(([, b]) => b.amount.toFixed())}::numeric[],
-      ${all.map(([, b]) => b.sequence.toString())}::bigint[]) as n (account_id, amount, sequence)
-    join account a on a.id = n.account_id
-    on conflict (account_id, asset_id) do update set amount = excluded.amount, sequence = excluded.sequence`;
-}
-
-async function insertEntries(tx: Tx, placed: readonly Placed[]): Promise<void> {
-  await tx`
+    with moved as (
+      insert into balance (account_id, asset_id, account_kind, account_mode, amount, sequence)
+      select a.id, a.margin_asset_id, a.kind, a.mode, n.amount, n.sequence
+      from unnest(${all.map(([id]) => id)}::text[], ${all.map(([, b]) => b.amount.toFixed())}::numeric[],
+        ${all.map(([, b]) => b.sequence.toString())}::bigint[]) as n (account_id, amount, sequence)
+      join account a on a.id = n.account_id
+      on conflict (account_id, asset_id) do update set amount = excluded.amount, sequence = excluded.sequence)
     insert into ledger_entry
       (account_id, asset_id, sequence, amount, balance_after, kind, cause, cause_id, market_id, lap_id, at)
     select account_id, asset_id, sequence, amount, balance_after, kind, cause, cause_id, market_id, lap_id, at

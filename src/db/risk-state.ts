@@ -1,8 +1,7 @@
 import { dec, type Decimal } from '../risk/decimal.js';
 import { makeSchedule, type Bracket } from '../risk/brackets.js';
 import { isOlderThan, type Instant } from '../risk/instant.js';
-import type { Account, Market, MarginStatus, Policy, VenueParams } from '../risk/margin.js';
-import type { Holding } from '../risk/position.js';
+import type { Market, MarginStatus, Policy, VenueParams } from '../risk/margin.js';
 import type { Reader } from './connect.js';
 import { loadFunds, type FundState } from './fund-state.js';
 
@@ -24,32 +23,24 @@ export interface LastStatus {
   readonly held: boolean;
 }
 
-/** Everything that a decision may depend on, at one instant, from one snapshot of the database. */
-export interface RiskState {
+/** Prices, terms and thresholds at one instant: what all accounts are judged by. */
+export interface Circumstances {
   readonly at: Instant;
   readonly venue: VenueParams;
   readonly markets: ReadonlyMap<string, MarketState>;
   readonly marks: ReadonlyMap<string, MarkFact>;
-  /** In id order. */
-  readonly accounts: ReadonlyMap<string, Account>;
   readonly funds: ReadonlyMap<string, FundState>;
-  readonly lastStatuses: ReadonlyMap<string, LastStatus>;
-  /** Row versions of the accounts: what a later load compares with. */
-  readonly versions: ReadonlyMap<string, string>;
 }
 
 /**
- * Reads the whole state; call it inside a repeatable-read transaction, else its parts may differ in time. What is as
- * it was in `previous` is not read again and is the same object, so that a caller sees by identity what moved.
+ * Reads them; call it inside a repeatable-read transaction, else its parts may differ in time. What is as it was in
+ * `previous` is the same object, so that a caller sees by identity what moved.
  */
-export async function loadRiskState(reader: Reader, at: Instant, previous?: RiskState): Promise<RiskState> {
+export async function loadCircumstances(reader: Reader, at: Instant, previous?: Circumstances): Promise<Circumstances> {
   const venue = sameOr(previous?.venue, await loadVenue(reader));
   const markets = await loadMarkets(reader, previous?.markets);
   const marks = await loadMarks(reader, markets, at, previous?.marks);
-  const { accounts, versions } = await loadAccounts(reader, previous);
-  const funds = await loadFunds(reader, at);
-  const lastStatuses = await loadLastStatuses(reader, previous?.lastStatuses);
-  return { at, venue, markets, marks, accounts, versions, funds, lastStatuses };
+  return { at, venue, markets, marks, funds: await loadFunds(reader, at) };
 }
 
 /** The old value where the new one says the same. */
@@ -94,7 +85,7 @@ interface MarketRow {
   policy: { version: number; score: string; allocation: string; price_basis: string; trigger: string } | null;
 }
 
-async function loadMarkets(reader: Reader, previous?: RiskState['markets']): Promise<Map<string, MarketState>> {
+async function loadMarkets(reader: Reader, previous?: Circumstances['markets']): Promise<Map<string, MarketState>> {
   const rows = await reader<MarketRow[]>`
     select m.id, m.payoff, m.status, m.settlement_asset_id, m.contract_size, m.price_tick, m.size_step,
            m.insurance_fund_id, m.liquidity_provider_id, m.max_fee_rate, m.max_deviation, m.price_band,
@@ -146,7 +137,7 @@ async function loadMarks(
   reader: Reader,
   markets: ReadonlyMap<string, MarketState>,
   at: Instant,
-  previous?: RiskState['marks'],
+  previous?: Circumstances['marks'],
 ): Promise<Map<string, MarkFact>> {
   const rows = await reader<{ market_id: string; id: string; price: string; at: Instant }[]>`
     select m.id as market_id, p.id, p.price, p.at
@@ -166,62 +157,6 @@ async function loadMarks(
   return marks;
 }
 
-interface AccountRow {
-  id: string;
-  kind: Account['kind'];
-  mode: Account['mode'];
-  margin_asset_id: string;
-  balance: string | null;
-}
-
-/** Beyond this share of changed accounts one read of all is quicker than many of some. */
-const RELOAD_SHARE = 0.25;
-
-async function loadAccounts(reader: Reader, previous?: RiskState): Promise<Pick<RiskState, 'accounts' | 'versions'>> {
-  const rows = await reader<{ id: string; version: string }[]>`select id, version from account order by id`;
-  const versions = new Map(rows.map((row) => [row.id, row.version]));
-  const changed = rows.filter((row) => previous?.versions.get(row.id) !== row.version).map((row) => row.id);
-  if (previous !== undefined && changed.length === 0 && rows.length === previous.accounts.size) {
-    return { accounts: previous.accounts, versions };
-  }
-  const isMany = changed.length > rows.length * RELOAD_SHARE;
-  const fresh = await readAccounts(reader, isMany ? null : changed);
-  const accounts = new Map<string, Account>();
-  for (const { id } of rows) {
-    const account = fresh.get(id) ?? previous?.accounts.get(id);
-    if (account === undefined) throw new Error(`account ${id} was not read`);
-    accounts.set(id, account);
-  }
-  return { accounts, versions };
-}
-
-/** The accounts of these ids, or all. */
-async function readAccounts(reader: Reader, ids: readonly string[] | null): Promise<Map<string, Account>> {
-  const only = ids === null ? null : [...ids];
-  const rows = await reader<AccountRow[]>`
-    select a.id, a.kind, a.mode, a.margin_asset_id, b.amount as balance
-    from account a left join balance b on b.account_id = a.id and b.asset_id = a.margin_asset_id
-    where ${only}::text[] is null or a.id = any(${only}::text[])`;
-  const positions = await reader<{ account_id: string; market_id: string; size: string; cost: string }[]>`
-    select account_id, market_id, size, cost from position
-    where ${only}::text[] is null or account_id = any(${only}::text[]) order by account_id, market_id`;
-  const held = new Map<string, Map<string, Holding>>();
-  for (const p of positions) {
-    const of = held.get(p.account_id) ?? new Map<string, Holding>();
-    of.set(p.market_id, { size: dec(p.size), cost: dec(p.cost) });
-    held.set(p.account_id, of);
-  }
-  const toAccount = (row: AccountRow): Account => ({
-    id: row.id,
-    kind: row.kind,
-    mode: row.mode,
-    marginAssetId: row.margin_asset_id,
-    balance: dec(row.balance ?? '0'),
-    positions: held.get(row.id) ?? new Map<string, Holding>(),
-  });
-  return new Map(rows.map((row) => [row.id, toAccount(row)]));
-}
-
 interface StatusRow {
   account_id: string;
   id: string;
@@ -230,30 +165,20 @@ interface StatusRow {
 }
 
 /**
- * Laps alone write transitions, one lap at a time, so whatever came after `previous` has a higher number. The highest
- * is found in it, not kept beside it: there is one row an account at most.
+ * The last recorded statuses: of all accounts, or of those that have a transition numbered above `since`. Laps alone
+ * write transitions, one lap at a time, so whatever came after has a higher number.
  */
-async function loadLastStatuses(
-  reader: Reader,
-  previous?: RiskState['lastStatuses'],
-): Promise<ReadonlyMap<string, LastStatus>> {
-  const toEntry = (row: StatusRow): [string, LastStatus] => [
-    row.account_id,
-    { transitionId: row.id, status: row.to_status, held: row.held },
-  ];
-  if (previous === undefined) {
-    const rows = await reader<StatusRow[]>`
-      select a.id as account_id, t.id, t.to_status, t.held
-      from account a cross join lateral (
-        select id, to_status, held from margin_status_transition where account_id = a.id order by id desc limit 1) t
-      where a.kind = 'TRADER'`;
-    return new Map(rows.map(toEntry));
-  }
-  let last = 0n;
-  for (const { transitionId } of previous.values()) if (BigInt(transitionId) > last) last = BigInt(transitionId);
-  const rows = await reader<StatusRow[]>`
-    select account_id, id, to_status, held from margin_status_transition where id > ${last.toString()}::bigint order by id`;
-  return rows.length === 0 ? previous : new Map([...previous, ...rows.map(toEntry)]);
+export async function loadLastStatuses(reader: Reader, since: string | null): Promise<Map<string, LastStatus>> {
+  const rows =
+    since === null
+      ? await reader<StatusRow[]>`
+          select a.id as account_id, t.id, t.to_status, t.held
+          from account a cross join lateral (
+            select id, to_status, held from margin_status_transition where account_id = a.id order by id desc limit 1) t
+          where a.kind = 'TRADER'`
+      : await reader<StatusRow[]>`
+          select account_id, id, to_status, held from margin_status_transition where id > ${since}::bigint order by id`;
+  return new Map(rows.map((r) => [r.account_id, { transitionId: r.id, status: r.to_status, held: r.held }]));
 }
 
 function text(row: Record<string, string>, column: string): string {

@@ -1,5 +1,6 @@
 import type { Sql } from '../db/connect.js';
-import { hasAccount, hasNothing, hasTrade, loadPriceTimes, withDemoLock } from '../db/demo-state.js';
+import { hasAccount, hasTrade, loadPriceTimes, withDemoLock } from '../db/demo-state.js';
+import { hasNothing } from '../db/record-book.js';
 import { readClock } from '../db/record-notice.js';
 import { importBookLines } from '../ingest/import-book.js';
 import { contributeToFund, createAccount, createTrader } from '../ingest/accounts.js';

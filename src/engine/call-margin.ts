@@ -1,4 +1,4 @@
-import type { AccountMargin } from '../book/book.js';
+import type { AccountMargin } from '../book/account-margin.js';
 import { amountRequired, meetsCall } from '../risk/margin-call.js';
 import type { CallFact, Lap } from './lap.js';
 
@@ -8,9 +8,10 @@ import type { CallFact, Lap } from './lap.js';
  */
 export function callMargin(lap: Lap): void {
   const moved = new Set(lap.outcome.transitions.map((transition) => transition.accountId));
-  for (const margin of lap.book.margins()) {
-    if (margin.held || margin.account.kind !== 'TRADER' || margin.valuation === null) continue;
-    const calls = lap.calls.get(margin.account.id) ?? [];
+  for (const accountId of [...new Set([...lap.calls.keys(), ...lap.book.withStatus(['MARGIN_CALL'])])].sort()) {
+    const margin = lap.margin(accountId);
+    if (margin.held || margin.valuation === null) continue;
+    const calls = lap.calls.get(accountId) ?? [];
     for (const call of calls) reviewCall(lap, margin, call);
     if (margin.status === 'MARGIN_CALL' && !isCalledForThis(lap, margin, calls, moved)) openCall(lap, margin);
   }
@@ -25,7 +26,7 @@ function isCalledForThis(
 ): boolean {
   if (calls.some((call) => call.status === 'OPEN')) return true;
   if (moved.has(margin.account.id)) return false;
-  const standing = lap.book.state.lastStatuses.get(margin.account.id)?.transitionId;
+  const standing = lap.book.lastStatus(margin.account.id)?.transitionId;
   return calls.some((call) => call.transitionId === standing);
 }
 
@@ -48,7 +49,7 @@ function reviewCall(lap: Lap, { account, valuation, status }: AccountMargin, cal
     lap.outcome.callsEnded.push({ ...ended, status: 'MET', lapseReason: null });
   } else if (status === 'LIQUIDATABLE' || status === 'BANKRUPT') {
     lap.outcome.callsEnded.push({ ...ended, status: 'LAPSED', lapseReason: 'LIQUIDATABLE' });
-  } else if (call.deadline <= lap.book.state.at) {
+  } else if (call.deadline <= lap.book.at) {
     lap.outcome.callsEnded.push({ ...ended, status: 'LAPSED', lapseReason: 'DEADLINE' });
   }
 }

@@ -1,5 +1,4 @@
 import type { PublishedRanking } from '../risk/ranking.js';
-import { sideOf } from '../risk/contract.js';
 import type { EventLegs } from './legs.js';
 import type { Lap } from './lap.js';
 
@@ -12,26 +11,26 @@ export function closeAtMark(lap: Lap, legs: EventLegs, ranking: PublishedRanking
   if (legs.remaining.isZero()) return;
   for (const accountId of inOrder(lap, legs, ranking)) {
     if (legs.remaining.isZero()) return;
-    if (legs.isOnOtherSide(accountId)) legs.takeAtMark(accountId, ranking.entryOf.get(accountId) ?? null);
+    if (legs.isOnOtherSide(accountId)) legs.takeAtMark(accountId, ranking.entryOf(accountId) ?? null);
   }
   if (!legs.remaining.isZero()) throw new Error(`the sizes of ${legs.market.id} do not sum to zero`);
 }
 
 function* inOrder(lap: Lap, legs: EventLegs, ranking: PublishedRanking): Iterable<string> {
   const isBankrupt = (accountId: string): boolean => lap.valuation(accountId).equity.lt(0);
-  const ranked = ranking.ranking.entries.map((entry) => entry.accountId);
-  const bankrupt = ranked.filter(isBankrupt);
-  yield* ranked.filter((accountId) => !isBankrupt(accountId));
+  const bankrupt: string[] = [];
+  for (let rank = lap.firstOpenRank(ranking); rank <= ranking.queueLength; rank++) {
+    const accountId = ranking.accountAt(rank);
+    // Whoever was closed meanwhile is passed over without a look at its margin.
+    if (!legs.isOnOtherSide(accountId)) continue;
+    if (isBankrupt(accountId)) bankrupt.push(accountId);
+    else yield accountId;
+  }
   yield* bankrupt;
-  const others = [...lap.book.margins()]
-    .map(({ account }) => account)
-    .filter((account) => {
-      const holding = lap.account(account.id).positions.get(legs.market.id);
-      return holding !== undefined && sideOf(holding.size) === ranking.ranking.side && !ranking.entryOf.has(account.id);
-    });
+  // A liquidity provider takes what is liquidated, so the lap may have moved one to this side.
+  const changed = [...lap.changed()].filter(({ id }) => ranking.rankOf(id) === null).map(({ id }) => id);
+  const others = [...new Set([...lap.book.unranked(ranking.marketId, ranking.side), ...changed])].sort();
   for (const kind of ['LIQUIDITY_PROVIDER', 'TRADER'] as const) {
-    const ids = others.filter((account) => account.kind === kind).map(({ id }) => id);
-    // Code unit order, which for these ids is the order of their bytes.
-    yield* ids.sort();
+    yield* others.filter((accountId) => lap.account(accountId).kind === kind);
   }
 }

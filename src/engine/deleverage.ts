@@ -118,8 +118,8 @@ function skipsOf(lap: Lap, legs: EventLegs, ranking: PublishedRanking): Delevera
   const passedOver = legs.refusals.filter((refusal) => (refusal.rank ?? 0) <= lastTouched);
   const held = [];
   for (const accountId of lap.heldIds) {
-    const size = lap.account(accountId).positions.get(ranking.ranking.marketId)?.size ?? ZERO;
-    if (size.isZero() || sideOf(size) !== ranking.ranking.side) continue;
+    const size = lap.account(accountId).positions.get(ranking.marketId)?.size ?? ZERO;
+    if (size.isZero() || sideOf(size) !== ranking.side) continue;
     if (legs.legs.some((leg) => leg.accountId === accountId)) continue;
     const now = lap.valuationOrNull(accountId);
     held.push({

@@ -1,9 +1,12 @@
-import { makeBook, type AccountMargin, type Book } from '../book/book.js';
+import type { Book } from '../book/book.js';
+import type { AccountMargin } from '../book/account-margin.js';
+import { marginOf } from '../book/account-margin.js';
 import type { MarkFact, MarketState } from '../db/risk-state.js';
 import type { Level } from '../risk/liquidation.js';
 import { ZERO, min, max, type Decimal } from '../risk/decimal.js';
-import { isHeld, statusOf, valuate, type Account, type AccountValuation, type MarginStatus } from '../risk/margin.js';
+import { statusOf, valuate, type Account, type AccountValuation, type MarginStatus } from '../risk/margin.js';
 import { fill, type Holding } from '../risk/position.js';
+import type { PublishedRanking } from '../risk/ranking.js';
 import { emptyOutcome, type Cause, type LedgerChange } from '../risk/outcome.js';
 
 /** What is left of the newest recorded depth of a market: whole steps, best level first. `place` counts from 1. */
@@ -55,6 +58,8 @@ export class Lap {
   readonly #changed = new Map<string, Account>();
   readonly #valuations = new Map<string, AccountValuation>();
   readonly #depth = new Map<string, DepthLeft>();
+  /** By ranking. */
+  readonly #firstOpenRanks = new Map<string, number>();
   /** Net payments of a fund in this lap, by fund, then by account and market: one event each. */
   readonly #fundEvents = new Map<string, Map<string, Decimal>>();
 
@@ -62,33 +67,39 @@ export class Lap {
     this.book = book;
     this.calls = calls;
     this.shown = shown;
-    const held = [...book.margins()].filter((margin) => margin.held);
-    this.heldIds = held.map((margin) => margin.account.id).sort();
+    this.heldIds = book.heldIds();
   }
 
-  get venue(): Book['state']['venue'] {
-    return this.book.state.venue;
+  get venue(): Book['venue'] {
+    return this.book.venue;
   }
 
   market(marketId: string): MarketState {
-    const market = this.book.state.markets.get(marketId);
+    const market = this.book.markets.get(marketId);
     if (market === undefined) throw new Error(`no market ${marketId}`);
     return market;
   }
 
   mark(marketId: string): MarkFact {
-    const mark = this.book.state.marks.get(marketId);
+    const mark = this.book.marks.get(marketId);
     if (mark === undefined) throw new Error(`no price of ${marketId}`);
     return mark;
   }
 
   isLive(marketId: string): boolean {
-    return this.book.state.marks.get(marketId)?.live ?? false;
+    return this.book.marks.get(marketId)?.live ?? false;
+  }
+
+  /** As the lap began. */
+  margin(accountId: string): AccountMargin {
+    const margin = this.book.margin(accountId);
+    if (margin === undefined) throw new Error(`no account ${accountId}`);
+    return margin;
   }
 
   /** The account as it stands now. */
   account(accountId: string): Account {
-    const account = this.#changed.get(accountId) ?? this.book.state.accounts.get(accountId);
+    const account = this.#changed.get(accountId) ?? this.book.account(accountId);
     if (account === undefined) throw new Error(`no account ${accountId}`);
     return account;
   }
@@ -98,12 +109,21 @@ export class Lap {
     return this.#changed.values();
   }
 
+  /** The first of the ranking who still has the position: in a lap nobody who lost it gets it back. */
+  firstOpenRank(ranking: PublishedRanking): number {
+    let rank = this.#firstOpenRanks.get(ranking.id) ?? 1;
+    const isOpen = (): boolean => this.account(ranking.accountAt(rank)).positions.has(ranking.marketId);
+    while (rank <= ranking.queueLength && !isOpen()) rank++;
+    this.#firstOpenRanks.set(ranking.id, rank);
+    return rank;
+  }
+
   /** Margin of the account as it stands now; null while a price of it was never received. */
   valuationOrNull(accountId: string): AccountValuation | null {
     if (!this.#changed.has(accountId)) return this.book.margin(accountId)?.valuation ?? null;
     const known = this.#valuations.get(accountId);
     if (known !== undefined) return known;
-    const made = valuate(this.account(accountId), this.book.state.markets, this.book.state.marks);
+    const made = valuate(this.account(accountId), this.book.markets, this.book.marks);
     if (made !== null) this.#valuations.set(accountId, made);
     return made;
   }
@@ -133,7 +153,7 @@ export class Lap {
 
   /** What the fund may pay now for one account and market: within balance, per-event cap and window allowance. */
   fundMayPay(accountId: string, market: MarketState): { balance: Decimal; allowance: Decimal | null; mayPay: Decimal } {
-    const fund = this.book.state.funds.get(market.fundId);
+    const fund = this.book.funds.get(market.fundId);
     if (fund === undefined) throw new Error(`no fund ${market.fundId}`);
     const balance = this.account(market.fundId).balance;
     const events = this.#fundEvents.get(market.fundId);
@@ -193,23 +213,23 @@ export class Lap {
     return { before, after, realizedPnl };
   }
 
-  /** The state that this lap leaves behind, as a book of its own; unchanged accounts keep their margins. */
+  /** The state that this lap leaves behind, as a book of its own. */
   bookAfter(): Book {
     if (this.#changed.size === 0) return this.book;
-    const accounts = new Map(this.book.state.accounts);
-    for (const account of this.#changed.values()) accounts.set(account.id, account);
-    return makeBook({ ...this.book.state, accounts }, { known: (accountId) => this.marginNow(accountId) });
+    // Not stored yet, so without a number. A held account keeps the status that this lap recorded of it.
+    const statuses = this.outcome.transitions.map(
+      ({ accountId, to, held }) => [accountId, { transitionId: '', status: to, held }] as const,
+    );
+    return this.book.with(this.#changed.values(), new Map(statuses));
   }
 
   marginNow(accountId: string): AccountMargin | undefined {
     const start = this.book.margin(accountId);
     if (start === undefined || !this.#changed.has(accountId)) return start;
+    // A lap does not record a held account's status anew: it keeps the one it began with.
     const account = this.account(accountId);
-    const valuation = this.valuationOrNull(accountId);
-    if (account.kind !== 'TRADER') return { account, valuation, status: null, held: false };
-    if (valuation === null || isHeld(valuation, this.venue))
-      return { account, valuation, status: start.status, held: true };
-    return { account, valuation, status: statusOf(valuation, this.venue), held: false };
+    const now = marginOf(this.book, account, this.valuationOrNull(accountId), undefined);
+    return now.held ? { ...now, status: start.status } : now;
   }
 
   #set(account: Account): void {

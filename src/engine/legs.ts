@@ -118,12 +118,8 @@ export class EventLegs {
     const positions = new Map(account.positions);
     if (holding.size.isZero()) positions.delete(this.market.id);
     else positions.set(this.market.id, holding);
-    const state = this.#lap.book.state;
-    const after = valuate(
-      { ...account, balance: account.balance.plus(realizedPnl), positions },
-      state.markets,
-      state.marks,
-    );
+    const { markets, marks } = this.#lap.book;
+    const after = valuate({ ...account, balance: account.balance.plus(realizedPnl), positions }, markets, marks);
     if (after === null) throw new Error(`${accountId} cannot be valued`);
     return after;
   }
@@ -145,7 +141,7 @@ export class EventLegs {
       stage,
       accountId,
       rank: entry?.rank ?? null,
-      queueLength: entry === null ? null : this.#queueLength(entry),
+      queueLength: entry === null ? null : this.#queueLength(),
       sizeAhead: entry?.sizeAhead ?? null,
       score: entry?.score.value ?? null,
       profitRatio: entry?.score.profitRatio ?? null,
@@ -173,11 +169,9 @@ export class EventLegs {
     });
   }
 
-  #queueLength(entry: RankEntry): number {
+  #queueLength(): number {
     const side = this.size.isNegative() ? 'LONG' : 'SHORT';
-    const { ranking } = this.#lap.book.ranking(this.market.id, side);
-    if (entry.rank > ranking.queueLength) throw new Error('a rank beyond its queue');
-    return ranking.queueLength;
+    return this.#lap.book.ranking(this.market.id, side).queueLength;
   }
 }
 

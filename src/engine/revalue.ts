@@ -1,4 +1,4 @@
-import type { AccountMargin } from '../book/book.js';
+import type { AccountMargin } from '../book/account-margin.js';
 import type { Lap } from './lap.js';
 
 /**
@@ -6,10 +6,9 @@ import type { Lap } from './lap.js';
  * of an account is compared with HEALTHY, so a quiet account leaves no row.
  */
 export function revalue(lap: Lap): void {
-  for (const margin of lap.book.margins()) {
-    if (margin.account.kind !== 'TRADER') continue;
-    const last = lap.book.state.lastStatuses.get(margin.account.id);
-    noteTransition(lap, margin, last ?? { status: 'HEALTHY', held: false });
+  for (const accountId of lap.book.moved()) {
+    const last = lap.book.lastStatus(accountId);
+    noteTransition(lap, lap.margin(accountId), last ?? { status: 'HEALTHY', held: false });
   }
 }
 

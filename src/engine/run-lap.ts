@@ -1,4 +1,5 @@
-import { makeBook, type Book } from '../book/book.js';
+import type { Book } from '../book/book.js';
+import { takeBook, type TakenBook } from '../book/take-book.js';
 import type { Sql, Tx } from '../db/connect.js';
 import {
   claimLap,
@@ -10,7 +11,6 @@ import {
   lockWriters,
 } from '../db/lap-inputs.js';
 import { readClock } from '../db/record-notice.js';
-import { loadRiskState } from '../db/risk-state.js';
 import { recordRun } from '../db/lap-state.js';
 import { inTransaction } from '../db/transaction.js';
 import { messageOf } from '../errors.js';
@@ -25,7 +25,14 @@ import { act, survey } from './waterfall.js';
  * a lap without it is the same lap, slower.
  */
 export interface LapMemory {
-  last?: { readonly round: string; readonly book: Book; readonly shown: ReadonlyMap<string, ShownLevel> };
+  last?: {
+    readonly round: string;
+    /** As the lap began: what it changed comes with the next one's reading, from the database. */
+    readonly taken: TakenBook;
+    /** As the lap ended: its levels are published. */
+    readonly book: Book;
+    readonly shown: ReadonlyMap<string, ShownLevel>;
+  };
 }
 
 export const WATERFALL_JOB = 'waterfall';
@@ -144,7 +151,8 @@ async function lapIn(
   if (options.onlyIfDue === true && !job.isDue) return { kind: 'NOT_DUE' };
 
   const at = options.at ?? (await readClock(tx));
-  const lap = await decideLap(tx, at, options.memory?.last, job.round);
+  const taken = await takeBook(tx, at, options.memory?.last?.taken);
+  const lap = await decideLap(tx, taken.book, options.memory?.last, job.round);
   const digest = digestOf(lap.outcome);
   const counts = countsOf(lap);
   const ran = { kind: 'RAN', at, digest, more: lap.outcome.more, counts, attempts, book: lap.bookAfter() } as const;
@@ -163,15 +171,14 @@ async function lapIn(
     counts: { ...counts },
     failure: null,
   });
-  remember({ round, book: ran.book, shown });
+  remember({ round, taken, book: ran.book, shown });
   return { ...ran, round, dryRun: false };
 }
 
-async function decideLap(tx: Tx, at: Instant, last: LapMemory['last'], round: string): Promise<Lap> {
-  const state = await loadRiskState(tx, at, last?.book.state);
+async function decideLap(tx: Tx, book: Book, last: LapMemory['last'], round: string): Promise<Lap> {
   // Only laps publish levels: those of this process's last one stand if no other lap came after it.
   const shown = last?.round === round ? last.shown : await loadShownLevels(tx);
-  const lap = new Lap(makeBook(state, { previous: last?.book }), await loadStandingCalls(tx), shown);
+  const lap = new Lap(book, await loadStandingCalls(tx), shown);
   const troubles = survey(lap);
   if (troubles.length > 0) for (const depth of await loadDepthLeft(tx)) lap.setDepth(depth.marketId, depth);
   act(lap, troubles);

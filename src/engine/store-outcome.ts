@@ -30,7 +30,7 @@ export function countsOf(lap: Lap): LapCounts {
   const { outcome } = lap;
   const total = (xs: readonly (readonly unknown[])[]): number => xs.reduce((sum, x) => sum + x.length, 0);
   return {
-    accounts: lap.book.state.accounts.size,
+    accounts: lap.book.accountCount,
     transitions: outcome.transitions.length,
     callsOpened: outcome.callsOpened.length,
     callsMet: outcome.callsEnded.filter((end) => end.status === 'MET').length,
@@ -105,7 +105,7 @@ async function storeCalls(tx: Tx, lap: Lap, key: history.LapKey): Promise<void> 
     onLapse: venue.onCallLapse,
   };
   const opened = outcome.callsOpened.map((call) => {
-    const transitionId = transitionOf.get(call.accountId) ?? book.state.lastStatuses.get(call.accountId)?.transitionId;
+    const transitionId = transitionOf.get(call.accountId) ?? book.lastStatus(call.accountId)?.transitionId;
     if (transitionId === undefined)
       throw new Error(`a margin call of ${call.accountId} without the transition that caused it`);
     return { ...call, transitionId };
@@ -193,7 +193,7 @@ function leavesHistory(outcome: Outcome): boolean {
 }
 
 function lapPrices(lap: Lap): history.LapPrice[] {
-  return [...lap.book.state.marks].map(([marketId, mark]) => ({ marketId, ...mark }));
+  return [...lap.book.marks].map(([marketId, mark]) => ({ marketId, ...mark }));
 }
 
 interface Levels {
@@ -204,22 +204,24 @@ interface Levels {
 /** Step 8: the levels of the new rankings that differ from those last published, and the positions that are gone. */
 function levelsOf(lap: Lap, after: Book, published: Book | undefined): Levels {
   const changed: PublishedLevel[] = [];
-  let isSame = published?.state.accounts === after.state.accounts;
-  for (const marketId of after.state.markets.keys()) {
+  let isSame = true;
+  for (const marketId of after.markets.keys()) {
     for (const side of ['LONG', 'SHORT'] as const) {
       const made = after.ranking(marketId, side);
-      if (made === published?.ranking(marketId, side)) continue;
+      // A market may be newer than the book that was published.
+      const last = published?.markets.has(marketId) === true ? published.ranking(marketId, side) : undefined;
+      if (made.id === last?.id) continue;
       isSame = false;
-      for (const { accountId, level, rank } of made.ranking.entries) {
+      for (let rank = 1; rank <= made.queueLength; rank++) {
+        const accountId = made.accountAt(rank);
+        const level = made.levelAt(rank);
         if (lap.shown.get(`${accountId} ${marketId}`)?.level === level) continue;
         changed.push({ accountId, marketId, level, rank, rankingDigest: made.id });
       }
     }
   }
-  if (isSame) return { changed: [], gone: [] };
-  const isOpen = (p: Levels['gone'][number]): boolean =>
-    after.state.accounts.get(p.accountId)?.positions.has(p.marketId) === true;
-  return { changed, gone: [...lap.shown.keys()].map(splitKey).filter((p) => !isOpen(p)) };
+  if (isSame) return { changed, gone: [] };
+  return { changed, gone: [...lap.shown.keys()].map(splitKey).filter((p) => !after.holds(p.accountId, p.marketId)) };
 }
 
 function shownAfter(lap: Lap, key: history.LapKey, { changed, gone }: Levels): ReadonlyMap<string, ShownLevel> {

@@ -38,12 +38,13 @@ function willingCandidates(
   const isQueue = legs.market.policy.allocation === 'QUEUE';
   const willing: Candidate[] = [];
   let capacity = ZERO;
-  for (const entry of ranking.ranking.entries) {
+  for (let rank = lap.firstOpenRank(ranking); rank <= ranking.queueLength; rank++) {
     if (isQueue && capacity.gte(legs.remaining)) break;
-    if (seen.has(entry.accountId) || !legs.isOnOtherSide(entry.accountId)) continue;
-    const candidate = candidateOf(lap, legs, entry, priceValue);
+    const accountId = ranking.accountAt(rank);
+    if (seen.has(accountId) || !legs.isOnOtherSide(accountId)) continue;
+    const candidate = candidateOf(lap, legs, ranking.entryAt(rank), priceValue);
     if (candidate === null) {
-      seen.add(entry.accountId);
+      seen.add(accountId);
       continue;
     }
     willing.push(candidate);
@@ -68,7 +69,7 @@ function candidateOf(lap: Lap, legs: EventLegs, entry: RankEntry, priceValue: De
 }
 
 function entryOf(ranking: PublishedRanking, accountId: string): RankEntry {
-  const entry = ranking.entryOf.get(accountId);
+  const entry = ranking.entryOf(accountId);
   if (entry === undefined) throw new Error(`${accountId} is not in the ranking`);
   return entry;
 }

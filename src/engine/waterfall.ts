@@ -1,4 +1,4 @@
-import type { AccountMargin } from '../book/book.js';
+import type { AccountMargin } from '../book/account-margin.js';
 import { compareTrouble } from '../risk/margin.js';
 import { callMargin, isToBeReduced } from './call-margin.js';
 import { coverDeficit, haltForBadDebt } from './cover-deficit.js';
@@ -22,7 +22,9 @@ export function survey(lap: Lap): Trouble[] {
   revalue(lap);
   callMargin(lap);
   const found: { margin: AccountMargin; reason: LiquidationReason }[] = [];
-  for (const margin of lap.book.margins()) {
+  const inTrouble = [...lap.book.withStatus(['LIQUIDATABLE', 'BANKRUPT'])];
+  for (const accountId of new Set([...inTrouble, ...lap.calls.keys()])) {
+    const margin = lap.margin(accountId);
     const reason = troubleOf(lap, margin);
     if (reason !== null) found.push({ margin, reason });
   }

@@ -10,10 +10,16 @@ import { makeLoaders, type Loaders } from './loaders.js';
 /** Runs a round of the waterfall at once. */
 export type RunJob = (dryRun: boolean) => Promise<LapResult>;
 
-/** What the API is made from; the process owns all of it. */
-export interface ApiParts {
+/** The clients of one database server. */
+export interface Clients {
   readonly sql: Sql;
   readonly prisma: Prisma;
+}
+
+/** What the API is made from; the process owns all of it. */
+export interface ApiParts extends Clients {
+  /** Where mutations go when the clients above are those of a standby, which takes no writes. */
+  readonly primary?: Clients;
   readonly book: Pick<BookFollower, 'current' | 'refresh'>;
   readonly log: Log;
   readonly runJob: RunJob;
@@ -22,7 +28,8 @@ export interface ApiParts {
 /** Of one request. */
 export interface Context {
   readonly parts: ApiParts;
-  readonly sql: Sql;
+  sql: Sql;
+  prisma: Prisma;
   /** Taken once, so that all figures of an answer belong together; only a mutation takes a newer one. */
   book: FollowedBook;
   loaders: Loaders;
@@ -30,13 +37,22 @@ export interface Context {
 
 export function makeContext(parts: ApiParts): Context {
   const { sql, prisma, book } = parts;
-  return { parts, sql, book: book.current(), loaders: makeLoaders(sql, prisma) };
+  return { parts, sql, prisma, book: book.current(), loaders: makeLoaders(sql, prisma) };
+}
+
+/** A mutation writes to the primary, and reads there what it has written: a standby may not show it yet. */
+export function turnToPrimary(context: Context): void {
+  const { primary } = context.parts;
+  if (primary === undefined) return;
+  context.sql = primary.sql;
+  context.prisma = primary.prisma;
+  context.loaders = makeLoaders(primary.sql, primary.prisma);
 }
 
 /** After a mutation: its answer, and the mutations behind it, see what it changed. */
 export async function takeNewBook(context: Context): Promise<void> {
   context.book = await context.parts.book.refresh();
-  context.loaders = makeLoaders(context.sql, context.parts.prisma);
+  context.loaders = makeLoaders(context.sql, context.prisma);
 }
 
 /** In milliseconds, by this process's monotonic clock. */

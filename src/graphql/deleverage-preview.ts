@@ -22,10 +22,7 @@ export function previewDeleverage(input: DeleveragePreviewInput, book: FollowedB
   const frame = { bankruptId: NOBODY, market, size: signed, mark, cause: { kind: 'DELEVERAGE', index: 0 } } as const;
   const legs = new EventLegs(lap, frame);
   takeCounterparties(lap, legs, ranking, value(market, signed, price));
-  const markets = new Set([market.id]);
-  for (const { accountId } of ranking.ranking.entries) {
-    for (const other of book.margin(accountId)?.account.positions.keys() ?? []) markets.add(other);
-  }
+  const markets = new Set([market.id, ...ranking.restsOn()]);
   return {
     market: { id: market.id },
     side,
@@ -64,9 +61,9 @@ interface Parsed {
 }
 
 function parse(input: DeleveragePreviewInput, book: FollowedBook): Parsed {
-  const market = book.state.markets.get(input.marketSymbol);
+  const market = book.markets.get(input.marketSymbol);
   if (market === undefined) refuse('UNKNOWN_MARKET', 'marketSymbol', `no market ${input.marketSymbol}`);
-  const mark = book.state.marks.get(market.id)?.price;
+  const mark = book.marks.get(market.id)?.price;
   if (mark === undefined) refuse('CONFLICT', 'marketSymbol', `${market.id} has no price yet`);
   const size = dec(input.size);
   if (!size.gt(0) || !size.mod(market.sizeStep).isZero()) {

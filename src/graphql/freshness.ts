@@ -12,8 +12,8 @@ export function freshnessOf(book: FollowedBook, marketIds: Iterable<string>, hel
   let staleAfter = addMilliseconds(book.at, BOOK_LIMIT_MS);
   let isLive = !held;
   for (const marketId of marketIds) {
-    const mark = book.state.marks.get(marketId);
-    const market = book.state.markets.get(marketId);
+    const mark = book.marks.get(marketId);
+    const market = book.markets.get(marketId);
     if (mark === undefined || market === undefined) return missing(book);
     if (priceAt === null || mark.at < priceAt) priceAt = mark.at;
     const goesStaleAt = addMilliseconds(mark.at, market.params.staleAfterMs);

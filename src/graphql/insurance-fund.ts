@@ -1,4 +1,4 @@
-import type { RiskState } from '../db/risk-state.js';
+import type { Book } from '../book/book.js';
 import type { InsuranceFundResolvers } from '../generated/graphql.js';
 import { max, min, ZERO, type Decimal } from '../risk/decimal.js';
 import { ledgerOf } from './account.js';
@@ -18,9 +18,9 @@ async function rowOf({ id }: InsuranceFundSource, { loaders }: Context): Promise
 }
 
 /** What the fund may pay for one event that begins now. */
-export function availableOf({ accounts, funds }: Pick<RiskState, 'accounts' | 'funds'>, fundId: string): Decimal {
-  const balance = accounts.get(fundId)?.balance ?? ZERO;
-  const fund = funds.get(fundId);
+export function availableOf(book: Book, fundId: string): Decimal {
+  const balance = book.account(fundId)?.balance ?? ZERO;
+  const fund = book.funds.get(fundId);
   const left = fund?.windowAllowance == null ? balance : max(ZERO, fund.windowAllowance.minus(fund.windowPaid));
   return [fund?.perEventCap ?? balance, left].reduce(min, balance);
 }
@@ -32,12 +32,12 @@ export const insuranceFundResolvers: InsuranceFundResolvers = {
   account: ({ id }) => ({ id }),
   asset: async (fund, _args, context) => ({ id: (await rowOf(fund, context)).assetId }),
   markets: ({ id }, _args, { book }) =>
-    [...book.state.markets.values()].filter((market) => market.fundId === id).map((market) => ({ id: market.id })),
+    [...book.markets.values()].filter((market) => market.fundId === id).map((market) => ({ id: market.id })),
   balance: ({ id }, _args, { book }) => book.margin(id)?.account.balance ?? ZERO,
-  available: ({ id }, _args, { book }) => availableOf(book.state, id),
+  available: ({ id }, _args, { book }) => availableOf(book, id),
   allowance: async (source, _args, context) => {
     const { allowanceWindowMs } = await rowOf(source, context);
-    const fund = context.book.state.funds.get(source.id);
+    const fund = context.book.funds.get(source.id);
     const window = fund?.windowAllowance ?? null;
     return {
       perEventCap: fund?.perEventCap ?? null,

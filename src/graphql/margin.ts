@@ -1,4 +1,4 @@
-import type { AccountMargin } from '../book/book.js';
+import type { AccountMargin } from '../book/account-margin.js';
 import type { MarginResolvers } from '../generated/graphql.js';
 import { accountLeverage, marginRatio, withdrawable, type AccountValuation } from '../risk/margin.js';
 import type { Context } from './context.js';

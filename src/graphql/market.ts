@@ -1,8 +1,8 @@
 import type { MarketRow } from '../db/read-markets.js';
 import type { MarketAdl, MarketResolvers, PositionSide } from '../generated/graphql.js';
 import { value } from '../risk/contract.js';
-import { dec, ZERO, type Decimal } from '../risk/decimal.js';
-import { byScore, percentileOf, type RankCandidate } from '../risk/ranking.js';
+import { dec, ZERO } from '../risk/decimal.js';
+import { byScore, percentileOf, type PublishedRanking, type RankCandidate } from '../risk/ranking.js';
 import { keysetOf, parsePage, toConnection, type PageArgs } from './connection.js';
 import type { Context } from './context.js';
 import { freshnessOf } from './freshness.js';
@@ -78,50 +78,35 @@ export const marketResolvers: MarketResolvers = {
 };
 
 function openInterestOf(marketId: string, book: Context['book']) {
-  const counts = { LONG: 0, SHORT: 0 };
-  let size: Decimal = ZERO;
-  for (const { account } of book.margins()) {
-    const holding = account.positions.get(marketId);
-    if (holding === undefined) continue;
-    counts[holding.size.isNegative() ? 'SHORT' : 'LONG']++;
-    if (!holding.size.isNegative()) size = size.plus(holding.size);
-  }
-  const market = book.state.markets.get(marketId);
-  const mark = book.state.marks.get(marketId);
+  const { size, longPositions, shortPositions } = book.openInterest(marketId);
+  const market = book.markets.get(marketId);
+  const mark = book.marks.get(marketId);
   const notional = market === undefined || mark === undefined ? null : value(market, size, mark.price).abs();
-  return { size, notional, longPositions: counts.LONG, shortPositions: counts.SHORT };
+  return { size, notional, longPositions, shortPositions };
 }
-
-const LEVELS = [5, 4, 3, 2, 1];
 
 function marketAdlOf(marketId: string, side: PositionSide, { book }: Context): MarketAdl {
   const market = marketInBook(marketId, book);
-  const { id, ranking } = book.ranking(marketId, side);
-  const sizes = new Map<number, Decimal>();
-  const markets = new Set([marketId]);
-  for (const entry of ranking.entries) {
-    sizes.set(entry.level, (sizes.get(entry.level) ?? ZERO).plus(entry.size));
-    // A cross account's score rests on all of its prices.
-    for (const other of book.margin(entry.accountId)?.account.positions.keys() ?? []) markets.add(other);
-  }
-  const available = availableOf(book.state, market.fundId);
+  const ranking = book.ranking(marketId, side);
+  const available = availableOf(book, market.fundId);
   return {
     side,
-    rankingId: id,
+    rankingId: ranking.id,
     queueLength: ranking.queueLength,
     queueSize: ranking.queueSize,
-    levelSizes: LEVELS.map((level) => sizes.get(level) ?? ZERO),
+    levelSizes: [...ranking.levelSizes()],
     trigger: { metric: market.policy.trigger, value: available, trigger: ZERO, breached: available.isZero() },
-    freshness: freshnessOf(book, markets),
+    freshness: freshnessOf(book, new Set([marketId, ...ranking.restsOn()])),
   };
 }
 
 function adlQueueOf(marketId: string, args: PageArgs & { readonly side: PositionSide }, { book }: Context) {
   const market = marketInBook(marketId, book);
   const page = parsePage('adlQueue', args);
-  const { id, ranking } = book.ranking(marketId, args.side);
-  const entries = ranking.entries.slice(placeBehind(ranking.entries, page.after)).slice(0, page.first + 1);
-  const rows = entries.map((entry) => ({
+  const ranking = book.ranking(marketId, args.side);
+  const from = firstRankBehind(ranking, page.after);
+  const length = Math.min(page.first + 1, ranking.queueLength - from + 1);
+  const rows = Array.from({ length }, (_, i) => ranking.entryAt(from + i)).map((entry) => ({
     ...entry,
     account: { id: entry.accountId },
     position: { accountId: entry.accountId, marketId },
@@ -132,12 +117,12 @@ function adlQueueOf(marketId: string, args: PageArgs & { readonly side: Position
     row.score.value === null ? '' : String(row.score.value),
     row.accountId,
   ]);
-  return { ...connection, rankingId: id };
+  return { ...connection, rankingId: ranking.id };
 }
 
 /** The queue's order is total, so a place in an older queue is a place in this one too. */
-function placeBehind(entries: readonly RankCandidate[], after: readonly string[] | null): number {
-  if (after === null) return 0;
+function firstRankBehind(ranking: PublishedRanking, after: readonly string[] | null): number {
+  if (after === null) return 1;
   const [score = '', accountId = ''] = after;
   let last: RankCandidate;
   try {
@@ -149,12 +134,17 @@ function placeBehind(entries: readonly RankCandidate[], after: readonly string[]
   } catch {
     throw new BackstopError('BAD_INPUT', 'after must be a cursor of this list', { field: 'after' });
   }
-  const place = entries.findIndex((entry) => byScore(entry, last) > 0);
-  return place < 0 ? entries.length : place;
+  let [from, end] = [1, ranking.queueLength + 1];
+  while (from < end) {
+    const middle = (from + end) >> 1;
+    if (byScore(ranking.entryAt(middle), last) > 0) end = middle;
+    else from = middle + 1;
+  }
+  return from;
 }
 
 function marketInBook(marketId: string, book: Context['book']) {
-  const market = book.state.markets.get(marketId);
+  const market = book.markets.get(marketId);
   if (market === undefined) throw new BackstopError('NOT_FOUND', `${marketId} is not in the book yet`);
   return market;
 }

@@ -71,6 +71,6 @@ async function findByPair(
 ): Promise<object | null> {
   if (type === 'JobRun') return ROW_ID.test(second) ? readRun(sql, first, second) : null;
   if (type !== 'Position') return null;
-  const isThere = book.margin(first)?.account.positions.has(second) === true;
+  const isThere = book.holds(first, second);
   return isThere ? { accountId: first, marketId: second } : null;
 }

@@ -1,4 +1,5 @@
-import type { AccountMargin, Indicator } from '../book/book.js';
+import type { Indicator } from '../book/book.js';
+import type { AccountMargin } from '../book/account-margin.js';
 import type { MarketState } from '../db/risk-state.js';
 import type { AdlIndicatorResolvers, AdlScore, PositionResolvers } from '../generated/graphql.js';
 import { bankruptcyPrice, bankruptcyValues } from '../risk/bankruptcy.js';
@@ -26,7 +27,7 @@ interface Found {
 function find({ accountId, marketId }: PositionSource, { book }: Context): Found {
   const margin = book.margin(accountId);
   const holding = margin?.account.positions.get(marketId);
-  const market = book.state.markets.get(marketId);
+  const market = book.markets.get(marketId);
   if (margin === undefined || holding === undefined || market === undefined) {
     throw new Error(`no position of ${accountId} in ${marketId}`);
   }
@@ -64,7 +65,7 @@ export const positionResolvers: PositionResolvers = {
     const { market, holding } = find(source, context);
     return entryPrice(market, holding);
   },
-  markPrice: ({ marketId }, _args, { book }) => book.state.marks.get(marketId)?.price ?? null,
+  markPrice: ({ marketId }, _args, { book }) => book.marks.get(marketId)?.price ?? null,
   notional: figure(({ position }) => position.notional),
   unrealizedPnl: figure(({ position }) => position.unrealizedPnl),
   effectiveLeverage: figure(({ valuation, index }) => effectiveLeverage(valuation, index)),
@@ -95,7 +96,7 @@ export const adlIndicatorResolvers: AdlIndicatorResolvers = {
   queueLength: ofRanked(({ queueLength }) => queueLength),
   sizeAhead: ofRanked(({ sizeAhead }) => sizeAhead),
   percentile: ofRanked(({ percentile }) => percentile),
-  score: ofRanked(({ score }, { book }, { marketId }) => toAdlScore(book.state.markets.get(marketId), score)),
+  score: ofRanked(({ score }, { book }, { marketId }) => toAdlScore(book.markets.get(marketId), score)),
   rankingId: ofRanked(({ rankingId }) => rankingId),
   freshness: ({ accountId }, _args, { book }) => freshnessOfAccount(book, accountId),
 };

@@ -1,4 +1,3 @@
-import type { AccountMargin } from '../book/book.js';
 import type { FollowedBook } from '../book/follower.js';
 import { readAllMarginCalls } from '../db/read-accounts.js';
 import { readAllEvents } from '../db/read-deleverage.js';
@@ -38,20 +37,10 @@ export const queryResolvers: QueryResolvers = {
   accounts: (_root, args, { book }) => {
     const page = parsePage('accounts', args);
     const statuses = args.statuses ?? null;
-    const isAsked = ({ status }: AccountMargin): boolean =>
-      statuses === null || (status !== null && statuses.includes(status));
     const [after] = page.after ?? [];
-    const rows = takeFrom(
-      book.margins(),
-      page,
-      (margin) => (after === undefined || margin.account.id > after) && isAsked(margin),
-    );
-    return toConnection(
-      'accounts',
-      page,
-      rows.map(({ account }) => ({ id: account.id })),
-      ({ id }) => [id],
-    );
+    const ids = statuses === null ? book.accountIds(after) : book.withStatus(statuses, after);
+    const rows = takeFrom(ids, page).map((id) => ({ id }));
+    return toConnection('accounts', page, rows, ({ id }) => [id]);
   },
   positions: (_root, args, { book }) => {
     const page = parsePage('positions', args);
@@ -97,7 +86,7 @@ export const queryResolvers: QueryResolvers = {
 };
 
 /** As many as the page needs, and one more to see whether it is the last. */
-function takeFrom<T>(all: Iterable<T>, page: Page, isAsked: (one: T) => boolean): T[] {
+function takeFrom<T>(all: Iterable<T>, page: Page, isAsked: (one: T) => boolean = () => true): T[] {
   const taken: T[] = [];
   for (const one of all) {
     if (!isAsked(one)) continue;
@@ -110,17 +99,20 @@ function takeFrom<T>(all: Iterable<T>, page: Page, isAsked: (one: T) => boolean)
 /** By account and market, behind the page's cursor. */
 function* positionsOf(book: FollowedBook, page: Page): Iterable<PositionSource> {
   const [afterAccount, afterMarket = ''] = page.after ?? [];
-  for (const { account } of book.margins()) {
-    if (afterAccount !== undefined && account.id < afterAccount) continue;
-    for (const marketId of [...account.positions.keys()].sort()) {
-      if (account.id !== afterAccount || marketId > afterMarket) yield { accountId: account.id, marketId };
+  const marketsOf = (accountId: string): string[] => [...(book.account(accountId)?.positions.keys() ?? [])].sort();
+  if (afterAccount !== undefined) {
+    for (const marketId of marketsOf(afterAccount)) {
+      if (marketId > afterMarket) yield { accountId: afterAccount, marketId };
     }
+  }
+  for (const accountId of book.accountIds(afterAccount)) {
+    for (const marketId of marketsOf(accountId)) yield { accountId, marketId };
   }
 }
 
 function isWanted(book: FollowedBook, { accountId, marketId }: PositionSource, filter: PositionFilter): boolean {
   if (filter.marketSymbols != null && !filter.marketSymbols.includes(marketId)) return false;
-  const holding = book.margin(accountId)?.account.positions.get(marketId);
+  const holding = book.account(accountId)?.positions.get(marketId);
   if (holding === undefined || (filter.side != null && sideOf(holding.size) !== filter.side)) return false;
   if (filter.minLevel == null) return true;
   const indicator = book.indicator(accountId, marketId);

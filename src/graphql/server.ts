@@ -4,12 +4,13 @@ import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHt
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import { ApolloArmor } from '@escape.tech/graphql-armor';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { readOverdueJob } from '../db/read-lag.js';
 import { readClock } from '../db/record-notice.js';
 import { messageOf } from '../errors.js';
+import { findLateJob } from '../jobs/late-job.js';
 import { bookAgeMs, makeContext, type ApiParts, type Context } from './context.js';
 import { makeFormatError } from './errors.js';
 import { BOOK_LIMIT_MS } from './freshness.js';
+import { mutationsToPrimary } from './mutations-to-primary.js';
 import { pageLimit } from './page-limit.js';
 import { loadSchema } from './schema.js';
 
@@ -25,8 +26,6 @@ export interface ApiServer {
 /** A batch of 1,000 rows comes through variables and fits well. */
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
 const DRAIN_MS = 10_000;
-/** A lap that is due and does not come: nobody runs the job, or something keeps it from running. */
-const LONGEST_WAIT_SECONDS = 60;
 /** Of a document; deeper than the deepest sensible question, page after page, from a market to a leg's account. */
 const DEEPEST = 12;
 const MOST_TOKENS = 1000;
@@ -80,6 +79,7 @@ function makeApollo(parts: ApiParts, app: FastifyInstance): ApolloServer<Context
     logger: parts.log,
     plugins: [
       pageLimit,
+      mutationsToPrimary,
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginDrainHttpServer({ httpServer: app.server, stopGracePeriodMillis: DRAIN_MS }),
     ],
@@ -92,8 +92,7 @@ async function findProblem({ sql, book }: ApiParts): Promise<string | null> {
     await readClock(sql);
     const age = bookAgeMs(book.current());
     if (age > BOOK_LIMIT_MS) return `the book is ${age} ms old`;
-    const late = await readOverdueJob(sql, LONGEST_WAIT_SECONDS);
-    return late === null ? null : `the job ${late.id} is overdue by ${late.overdueSeconds} s`;
+    return await findLateJob(sql);
   } catch (error) {
     return messageOf(error);
   }

@@ -9,17 +9,12 @@ const STATUSES: readonly MarginStatus[] = ['HEALTHY', 'WARNING', 'MARGIN_CALL', 
 export async function systemStatus({ sql, book, loaders }: Context) {
   const [{ now, lastLap }, engine] = await Promise.all([readSystem(sql), loaders.job.load(WATERFALL_JOB)]);
   if (engine === null) throw new Error(`no job ${WATERFALL_JOB}`);
-  const counts = new Map<MarginStatus, number>();
-  let heldAccounts = 0;
-  for (const { status, held } of book.margins()) {
-    if (held) heldAccounts++;
-    else if (status !== null) counts.set(status, (counts.get(status) ?? 0) + 1);
-  }
+  const { byStatus, held } = book.counts();
   return {
     now,
     book: freshnessOf(book, []),
-    accounts: STATUSES.map((status) => ({ status, count: counts.get(status) ?? 0 })),
-    heldAccounts,
+    accounts: STATUSES.map((status) => ({ status, count: byStatus[status] })),
+    heldAccounts: held,
     lastLap,
     engine,
   };

@@ -1,20 +1,14 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BackstopError } from '../errors.js';
 import type { Sql, Tx } from '../db/connect.js';
-import {
-  copyRows,
-  lastOpeningId,
-  lockBook,
-  openBalances,
-  openPositions,
-  prepareImport,
-  type CopiedTable,
-} from '../db/record-book.js';
+import { hasNothing, lockBook, prepareImport } from '../db/record-book.js';
 import { announce, readClock } from '../db/record-notice.js';
 import { loadTradedMarkets } from '../db/record-parties.js';
 import { loadAssetIds } from '../db/record-transfers.js';
 import { inTransaction } from '../db/transaction.js';
 import type { Instant } from '../risk/instant.js';
 import { applyAsset, applyFund, parseAccount, parseAsset, parseFund, parseTrader } from './accounts.js';
+import { BookLoad, type LoadedType } from './book-load.js';
 import { parseBalance, parsePosition, splitLine, type BookLine, type BookLineType } from './book-line.js';
 import { readBookLines } from './book-lines.js';
 import { applyDepth, parseDepth } from './depth.js';
@@ -26,18 +20,22 @@ import { applyVenueParameters, parseVenueParameters } from './venue-parameters.j
 
 export interface ImportProgress {
   readonly lines: number;
+  readonly positions: number;
 }
 
 export interface ImportOptions {
   /** When the positions and balances are taken to have been so; left out: the database clock. */
   readonly at?: Instant;
+  /** Refuse, in a sentence, a database in which anything is stored. */
+  readonly intoEmpty?: boolean;
   readonly onProgress?: (progress: ImportProgress) => void;
 }
 
 export type Imported = Readonly<Record<BookLineType, number>>;
 
-/** Rows that are sent to the database at once. */
-const CHUNK_ROWS = 5000;
+/** Lines between two looks at what else there is to do: the sending of the rows before, for one. */
+const LINES_PER_TURN = 100;
+const LINES_PER_REPORT = 5000;
 /** Prices that are judged at once, like any batch of them. */
 const CHUNK_PRICES = 1000;
 
@@ -60,21 +58,25 @@ export async function importBookLines(
   // One attempt: a stream cannot be read twice.
   return inTransaction(sql, { isolation: 'read committed', attempts: 1 }, async (tx) => {
     await lockBook(tx);
+    if (options.intoEmpty === true && !(await hasNothing(tx)))
+      throw new BackstopError('CONFLICT', 'The database is not empty: a whole venue is made in an empty one only.');
     await prepareImport(tx);
     const book = new BookImport(tx, await OpeningBook.load(tx), given ?? (await readClock(tx)));
     let rowIndex = -1;
     try {
       for await (const line of lines) {
         rowIndex++;
+        if (rowIndex % LINES_PER_TURN === 0) await nextTurn();
         if (line === undefined) continue;
         await book.add(line, rowIndex);
-        if ((rowIndex + 1) % CHUNK_ROWS === 0) options.onProgress?.({ lines: rowIndex + 1 });
+        if ((rowIndex + 1) % LINES_PER_REPORT === 0) options.onProgress?.(book.progress(rowIndex + 1));
       }
       await book.finish();
     } catch (error) {
+      await book.stop();
       throw withLine(error, rowIndex);
     }
-    options.onProgress?.({ lines: rowIndex + 1 });
+    options.onProgress?.(book.progress(rowIndex + 1));
     return book.counts;
   });
 }
@@ -88,7 +90,7 @@ function withLine(error: unknown, lastIndex: number): unknown {
   return new BackstopError(error.code, `line ${rowIndex + 1}: ${error.message}`, { ...place, cause: error });
 }
 
-/** One import: lines in, rows out in chunks, in the order in which the tables depend on each other. */
+/** One import: lines in, rows out, in the order in which the tables depend on each other. */
 class BookImport {
   readonly counts: Record<BookLineType, number> = {
     ...{ asset: 0, trader: 0, account: 0, fund: 0, market: 0, brackets: 0, policy: 0, venueParameters: 0 },
@@ -96,33 +98,37 @@ class BookImport {
   };
   readonly #tx: Tx;
   readonly #opening: OpeningBook;
-  readonly #at: Instant;
-  readonly #waiting: Record<CopiedTable, string[][]> = { trader: [], account: [], balance: [], position: [] };
+  readonly #load: BookLoad;
   readonly #assetIds = new Map<string, boolean>();
-  #waitingRows = 0;
   #prices: PriceRow[] = [];
-  #lastOpeningId: string | undefined;
 
   constructor(tx: Tx, opening: OpeningBook, at: Instant) {
     this.#tx = tx;
     this.#opening = opening;
-    this.#at = at;
+    this.#load = new BookLoad(tx, at);
+  }
+
+  progress(lines: number): ImportProgress {
+    return { lines, positions: this.counts.position };
   }
 
   async add(line: unknown, rowIndex: number): Promise<void> {
     const { type, fields } = splitLine(line, rowIndex);
     this.counts[type]++;
     await this.#take(type, fields, rowIndex);
-    if (this.#waitingRows >= CHUNK_ROWS) await this.#flush();
+    if (this.#load.isFull) await this.#load.sendOn();
   }
 
   async finish(): Promise<void> {
     this.#opening.checkSizes();
-    await this.#flush();
+    await this.#load.sendAll();
     await this.#flushPrices();
-    if (this.#lastOpeningId !== undefined) await openPositions(this.#tx, this.#lastOpeningId);
-    await openBalances(this.#tx, this.#at);
     await announce(this.#tx, 'book');
+  }
+
+  /** Waits for what is on its way, so that the transaction can be ended. */
+  async stop(): Promise<void> {
+    await this.#load.settle().catch(() => undefined);
   }
 
   async #take(type: BookLineType, fields: object, rowIndex: number): Promise<void> {
@@ -144,17 +150,18 @@ class BookImport {
         if (this.#prices.length >= CHUNK_PRICES) await this.#flushPrices();
         break;
       case 'depth':
+        await this.#load.settle();
         await applyDepth(this.#tx, [parseDepth(fields, rowIndex)]);
         break;
       default:
         // Few of these, and each looks at the database: what it may refer to must be there.
-        await this.#flush();
+        await this.#load.sendAll();
         await this.#apply(type, fields, rowIndex);
     }
   }
 
   async #apply(
-    type: Exclude<BookLineType, CopiedTable | 'price' | 'depth'>,
+    type: Exclude<BookLineType, LoadedType | 'price' | 'depth'>,
     fields: object,
     rowIndex: number,
   ): Promise<void> {
@@ -192,55 +199,44 @@ class BookImport {
 
   #takeTrader(fields: object, rowIndex: number): void {
     const trader = parseTrader(fields, rowIndex);
-    if (this.#opening.addTrader(trader, rowIndex)) this.#wait('trader', [trader.id, String(trader.verificationLevel)]);
+    if (this.#opening.addTrader(trader, rowIndex)) this.#load.addTrader(trader);
   }
 
   async #takeAccount(fields: object, rowIndex: number): Promise<void> {
     const account = parseAccount(fields, rowIndex);
-    const { id, traderId, kind, mode, marginAssetId } = account;
-    const isAsset = await this.#isAsset(marginAssetId);
-    if (this.#opening.addAccount(account, () => isAsset, rowIndex))
-      this.#wait('account', [id, traderId, kind, mode, marginAssetId]);
+    const isAsset = await this.#isAsset(account.marginAssetId);
+    if (this.#opening.addAccount(account, () => isAsset, rowIndex)) this.#load.addAccount(account);
   }
 
   #takeBalance(fields: object, rowIndex: number): void {
     const balance = parseBalance(fields, rowIndex);
-    this.#opening.addBalance(balance, rowIndex);
-    this.#wait('balance', [balance.accountId, balance.amount.toFixed()]);
+    this.#load.addBalance(this.#opening.addBalance(balance, rowIndex), balance.amount);
   }
 
   async #takePosition(fields: object, rowIndex: number): Promise<void> {
     const position = parsePosition(fields, rowIndex);
-    const { accountId, marketId, size } = position;
+    const { marketId, size } = position;
     if (!this.#opening.markets.has(marketId)) {
+      await this.#load.settle();
       for (const market of (await loadTradedMarkets(this.#tx, [marketId])).values())
         this.#opening.markets.set(marketId, market);
     }
-    const cost = this.#opening.addPosition(position, rowIndex);
-    this.#wait('position', [accountId, marketId, size.toFixed(), cost.toFixed(), this.#at]);
+    const { party, market, cost } = this.#opening.addPosition(position, rowIndex);
+    this.#load.addPosition(party, market, size, cost);
   }
 
   async #isAsset(id: string): Promise<boolean> {
-    const known = this.#assetIds.get(id) ?? (await loadAssetIds(this.#tx, [id])).has(id);
-    this.#assetIds.set(id, known);
+    let known = this.#assetIds.get(id);
+    if (known === undefined) {
+      await this.#load.settle();
+      known = (await loadAssetIds(this.#tx, [id])).has(id);
+      this.#assetIds.set(id, known);
+    }
     return known;
   }
 
-  #wait(table: CopiedTable, row: string[]): void {
-    this.#waiting[table].push(row);
-    this.#waitingRows++;
-  }
-
-  async #flush(): Promise<void> {
-    if (this.#waiting.position.length > 0) this.#lastOpeningId ??= await lastOpeningId(this.#tx);
-    for (const table of ['trader', 'account', 'balance', 'position'] as const) {
-      await copyRows(this.#tx, table, this.#waiting[table]);
-      this.#waiting[table] = [];
-    }
-    this.#waitingRows = 0;
-  }
-
   async #flushPrices(): Promise<void> {
+    await this.#load.settle();
     if (this.#prices.length > 0) await applyPrices(this.#tx, this.#prices);
     this.#prices = [];
   }

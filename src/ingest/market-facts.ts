@@ -15,7 +15,12 @@ export function knownMarket(
   return markets.get(row.marketId) ?? refuse(row, 'marketId', `no market ${row.marketId}`, 'UNKNOWN_MARKET');
 }
 
-export function knownParty(parties: ReadonlyMap<string, Party>, row: Placed, field: string, accountId: string): Party {
+export function knownParty<P extends Party>(
+  parties: ReadonlyMap<string, P>,
+  row: Placed,
+  field: string,
+  accountId: string,
+): P {
   return parties.get(accountId) ?? refuse(row, field, `no account ${accountId}`, 'UNKNOWN_ACCOUNT');
 }
 

@@ -1,7 +1,10 @@
+import { performance } from 'node:perf_hooks';
 import type { Sql } from '../db/connect.js';
+import type { JobDuty } from '../db/read-duty.js';
 import { runLap, type LapMemory, type LapResult } from '../engine/run-lap.js';
 import { messageOf } from '../errors.js';
 import type { Log } from '../telemetry.js';
+import { lookAtDuty, mustTakeOver, standsBy } from './duty.js';
 
 export interface RunnerOptions {
   readonly sql: Sql;
@@ -16,17 +19,29 @@ const DEFAULT_POLL_MS = 250;
 /** After a failure, before the same lap is tried again. */
 const PAUSE_AFTER_FAILURE_MS = 1000;
 
+type Outcome = LapResult | { readonly kind: 'STANDS_BY'; readonly worker: string } | { readonly kind: 'FAILED' };
+
+type Hint = 'NONE' | 'MAYBE' | 'SURE';
+
+/** A lap that was hinted at while another engine was at work: the round it came after, and since when it is owed. */
+interface Owed {
+  readonly round: string;
+  readonly sinceMs: number;
+}
+
 /**
  * Runs the waterfall on its interval and on hints, one lap at a time. Any number of processes may run it on one
- * database: the lap itself lets one in.
+ * database: the lap itself lets one in. Whoever did the last round goes on; the others stand by, and take over when a
+ * lap is owed and does not come.
  */
 export class JobRunner {
   readonly #options: RunnerOptions;
   #isStopping = false;
-  #isHinted = false;
+  #hinted: Hint = 'NONE';
   #wake: (() => void) | undefined;
   #loop: Promise<void> | undefined;
   #lastIdleReason = '';
+  #owed: Owed | undefined;
   readonly #memory: LapMemory = {};
 
   constructor(options: RunnerOptions) {
@@ -37,9 +52,12 @@ export class JobRunner {
     this.#loop ??= this.#run();
   }
 
-  /** Something was recorded that a lap should see now rather than at the next interval. */
-  hint(): void {
-    this.#isHinted = true;
+  /**
+   * Something was recorded that a lap should see now rather than at the next interval. Not sure: it may have been, while
+   * this process could not hear of it; an engine at work elsewhere is then not blamed for a lap that does not come.
+   */
+  hint(isSure = true): void {
+    if (this.#hinted !== 'SURE') this.#hinted = isSure ? 'SURE' : 'MAYBE';
     this.#wake?.();
   }
 
@@ -52,41 +70,58 @@ export class JobRunner {
 
   async #run(): Promise<void> {
     while (!this.#isStopping) {
-      const isHinted = this.#isHinted;
-      this.#isHinted = false;
-      const result = await this.#lap(isHinted);
-      if (result === 'FAILED') await this.#pause(PAUSE_AFTER_FAILURE_MS);
+      const hinted = this.#hinted;
+      this.#hinted = 'NONE';
+      const result = await this.#look(hinted);
+      if (result.kind === 'FAILED') await this.#pause(PAUSE_AFTER_FAILURE_MS);
       else if (result.kind !== 'RAN' || !result.more) await this.#pause(this.#options.pollMs ?? DEFAULT_POLL_MS);
     }
   }
 
-  async #lap(isHinted: boolean): Promise<LapResult | 'FAILED'> {
-    const { sql, worker, log } = this.#options;
+  async #look(hinted: Hint): Promise<Outcome> {
     try {
-      const result = await runLap(sql, { worker, onlyIfDue: !isHinted, memory: this.#memory });
-      if (result.kind === 'RAN') {
-        const { round, counts, attempts } = result;
-        const isQuiet = counts.transitions + counts.liquidations + counts.events + counts.badDebts === 0;
-        log[isQuiet ? 'debug' : 'info']({ round, attempts, ...counts }, 'lap');
-      }
-      this.#tellIdle(result);
-      return result;
+      const duty = await lookAtDuty(this.#options.sql);
+      const outcome = standsBy(duty, this.#options.worker)
+        ? await this.#standBy(duty, hinted === 'SURE')
+        : await this.#lap(hinted === 'NONE');
+      this.#tellIdle(outcome);
+      return outcome;
     } catch (error) {
-      log.error({ error: messageOf(error) }, 'lap failed; it is tried again');
-      return 'FAILED';
+      this.#options.log.error({ error: messageOf(error) }, 'lap failed; it is tried again');
+      return { kind: 'FAILED' };
     }
   }
 
+  async #standBy(duty: JobDuty, isHinted: boolean): Promise<Outcome> {
+    if (this.#owed?.round !== duty.round) this.#owed = undefined;
+    if (isHinted) this.#owed ??= { round: duty.round, sinceMs: performance.now() };
+    const hintedForMs = this.#owed === undefined ? 0 : performance.now() - this.#owed.sinceMs;
+    if (duty.paused || !mustTakeOver(duty, hintedForMs)) return { kind: 'STANDS_BY', worker: duty.worker ?? '' };
+    const outcome = await this.#lap(this.#owed === undefined);
+    if (outcome.kind === 'RAN') this.#options.log.info(`took over from ${duty.worker ?? 'nobody'}`);
+    return outcome;
+  }
+
+  async #lap(onlyIfDue: boolean): Promise<LapResult> {
+    const { sql, worker, log } = this.#options;
+    const result = await runLap(sql, { worker, onlyIfDue, memory: this.#memory });
+    if (result.kind === 'RAN') {
+      const { round, counts, attempts } = result;
+      const isQuiet = counts.transitions + counts.liquidations + counts.events + counts.badDebts === 0;
+      log[isQuiet ? 'debug' : 'info']({ round, attempts, ...counts }, 'lap');
+    }
+    return result;
+  }
+
   /** Why this process does not run laps, told once, not every quarter of a second. */
-  #tellIdle(result: LapResult): void {
-    const reason =
-      result.kind === 'BUSY' ? 'another process is inside a lap' : result.kind === 'PAUSED' ? 'the job is paused' : '';
+  #tellIdle(outcome: Outcome): void {
+    const reason = idleReasonOf(outcome);
     if (reason !== '' && reason !== this.#lastIdleReason) this.#options.log.info(`no lap here: ${reason}`);
-    if (result.kind !== 'NOT_DUE') this.#lastIdleReason = reason;
+    if (outcome.kind !== 'NOT_DUE') this.#lastIdleReason = reason;
   }
 
   async #pause(milliseconds: number): Promise<void> {
-    if (this.#isStopping || this.#isHinted) return;
+    if (this.#isStopping || this.#hinted !== 'NONE') return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, milliseconds);
       this.#wake = () => {
@@ -96,4 +131,10 @@ export class JobRunner {
     });
     this.#wake = undefined;
   }
+}
+
+function idleReasonOf(outcome: Outcome): string {
+  if (outcome.kind === 'STANDS_BY') return `${outcome.worker} is at work`;
+  if (outcome.kind === 'BUSY') return 'another process is inside a lap';
+  return outcome.kind === 'PAUSED' ? 'the job is paused' : '';
 }

@@ -102,3 +102,22 @@ export function min(a: Decimal, b: Decimal): Decimal {
 export function max(a: Decimal, b: Decimal): Decimal {
   return b.gt(a) ? b : a;
 }
+
+/** The amount in steps of the money grid. Exact: an amount has no digit beyond it. */
+export function gridSteps(amount: Decimal): bigint {
+  return BigInt(amount.times(GRID_STEPS_PER_UNIT).toFixed());
+}
+
+/** The same of plain decimal text with at most 18 places, without a Decimal in between. */
+export function gridStepsOfText(text: string): bigint {
+  const point = text.indexOf('.');
+  if (point < 0) return BigInt(text + '0'.repeat(GRID_PLACES));
+  const places = text.length - point - 1;
+  if (places > GRID_PLACES) throw new Error(`more than ${String(GRID_PLACES)} places: ${text.slice(0, LONGEST_TEXT)}`);
+  return BigInt(text.slice(0, point) + text.slice(point + 1) + '0'.repeat(GRID_PLACES - places));
+}
+
+/** The amount of so many steps of the money grid. */
+export function ofGridSteps(steps: bigint): Decimal {
+  return new Decimal(steps.toString()).times(GRID);
+}

@@ -36,12 +36,24 @@ export interface Ranking {
   readonly queueSize: Decimal;
 }
 
-/** A ranking with the digest of the prices, positions and policy that it was made from. */
+/** A ranking with the digest of the prices, positions and policy that it was made from. Ranks count from 1. */
 export interface PublishedRanking {
   readonly id: string;
-  readonly ranking: Ranking;
+  readonly marketId: string;
+  readonly side: Side;
   readonly policyVersion: string;
-  readonly entryOf: ReadonlyMap<string, RankEntry>;
+  readonly queueLength: number;
+  readonly queueSize: Decimal;
+  accountAt(rank: number): string;
+  levelAt(rank: number): number;
+  entryAt(rank: number): RankEntry;
+  /** Null: not in the queue. */
+  rankOf(accountId: string): number | null;
+  entryOf(accountId: string): RankEntry | undefined;
+  /** Contracts in each level, 5 first. */
+  levelSizes(): readonly Decimal[];
+  /** Markets whose prices it rests on: all of those in which an account of the queue has a position. */
+  restsOn(): ReadonlySet<string>;
 }
 
 const LEVELS = 5;
@@ -119,4 +131,9 @@ export function rank(marketId: string, side: Side, candidates: readonly RankCand
 /** Share of the queue up to and with this entry, 0 to 1. Not part of the entry: only what is shown needs the division. */
 export function percentileOf(entry: Pick<RankEntry, 'sizeAhead' | 'size'>, queueSize: Decimal): Decimal {
   return queueSize.isZero() ? ONE : truncatedFraction(entry.sizeAhead.plus(entry.size), queueSize);
+}
+
+/** All entries, next first. */
+export function* entriesOf(ranking: PublishedRanking): Iterable<RankEntry> {
+  for (let rank = 1; rank <= ranking.queueLength; rank++) yield ranking.entryAt(rank);
 }

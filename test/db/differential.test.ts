@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { makeBook, type AccountMargin, type Book } from '../../src/book/book.js';
+import type { Book } from '../../src/book/book.js';
+import type { AccountMargin } from '../../src/book/account-margin.js';
+import { takeBook } from '../../src/book/take-book.js';
 import type { Tx } from '../../src/db/connect.js';
-import { loadRiskState } from '../../src/db/risk-state.js';
 import { bankruptcyPrice, bankruptcyValues } from '../../src/risk/bankruptcy.js';
 import { dec, GRID, truncatedFraction, ZERO, type Decimal } from '../../src/risk/decimal.js';
 import { accountLeverage, marginRatio } from '../../src/risk/margin.js';
 import { entryPrice } from '../../src/risk/position.js';
-import { percentileOf } from '../../src/risk/ranking.js';
+import { entriesOf, percentileOf } from '../../src/risk/ranking.js';
 import { createTestDatabase } from '../support/database.js';
 import type { TestDatabase } from '../support/database.js';
 import { BOOK_INSTANT, unequalBook, writeBook, type UnequalBook } from '../support/unequal-book.js';
@@ -43,7 +44,7 @@ async function onBook<T>(book: UnequalBook, work: (tx: Tx) => Promise<T>): Promi
 }
 
 async function loadBook(tx: Tx): Promise<Book> {
-  return makeBook(await loadRiskState(tx, BOOK_INSTANT));
+  return (await takeBook(tx, BOOK_INSTANT)).book;
 }
 
 const text = (x: Decimal | null | undefined): string | null => x?.toFixed() ?? null;
@@ -68,7 +69,7 @@ function positionRows(book: Book, { account, valuation }: AccountMargin): Row[] 
   if (valuation === null) return [];
   const values = bankruptcyValues(valuation);
   return valuation.positions.map((p) => {
-    const market = book.state.markets.get(p.marketId);
+    const market = book.markets.get(p.marketId);
     const bankruptcyValue = values.get(p.marketId);
     if (market === undefined || bankruptcyValue === undefined) throw new Error('a position without its market');
     return {
@@ -91,9 +92,9 @@ function positionRows(book: Book, { account, valuation }: AccountMargin): Row[] 
 }
 
 function queueRows(book: Book): Row[] {
-  const sides = [...book.state.markets.keys()].flatMap((id) => [book.ranking(id, 'LONG'), book.ranking(id, 'SHORT')]);
-  return sides.flatMap(({ ranking }) =>
-    ranking.entries.map((entry) => ({
+  const sides = [...book.markets.keys()].flatMap((id) => [book.ranking(id, 'LONG'), book.ranking(id, 'SHORT')]);
+  return sides.flatMap((ranking) =>
+    [...entriesOf(ranking)].map((entry) => ({
       market_id: ranking.marketId,
       side: ranking.side,
       rank: String(entry.rank),
@@ -114,7 +115,7 @@ function queueRows(book: Book): Row[] {
 /** What SQL and TypeScript say of the same book, line by line. */
 async function bothSides(tx: Tx): Promise<{ sql: Record<string, string[]>; risk: Record<string, string[]> }> {
   const book = await loadBook(tx);
-  const margins = [...book.margins()];
+  const margins = [...book.accountIds()].flatMap((id) => book.margin(id) ?? []);
   const accounts = await tx<Row[]>`
     select account_id, balance, equity, maintenance, initial, notional, margin_ratio, account_leverage, status, held from margin_status`;
   const positions = await tx<Row[]>`

@@ -160,6 +160,54 @@ describe('the ledger', () => {
     );
   });
 
+  const both = (amount: string, sequence: number, entered: number, after: string): string => `
+    with moved as (update balance set amount = ${amount}, sequence = ${String(sequence)} where account_id = 'ann')
+    ${entry(entered, '1', after)}`;
+
+  it('is judged with the balance when one statement writes both', async () => {
+    expect(await refusalOf(both('246', 3, 3, '246'))).toBeUndefined();
+    expect(await refusalOf(both('246', 2, 3, '246'))).toBe(
+      'Ledger of ann in USDT: entry 3 was added, but the balance was not changed with it.',
+    );
+    expect(await refusalOf(both('247', 3, 3, '246'))).toMatch(
+      /^Balance of ann in USDT is 247\.0+ after entry 3, but its ledger ends with 246\.0+ after entry 3\.$/,
+    );
+    expect(await refusalOf(both('246', 4, 3, '246'))).toMatch(/is 246\.0+ after entry 4, but its ledger ends with/);
+    expect(await refusalOf(both('246', 3, 3, '246') + entry(4, '1', '247'))).toMatch(/entry 4 was added, but/);
+    expect(await refusalOf(both('246', 3, 3, '246') + balance('245', 3))).toMatch(/^Balance of ann in USDT is 245\.0+/);
+  });
+
+  it('may be put right before the transaction ends', async () => {
+    expect(await refusalOf(balance('1', 2) + balance('245', 2))).toBeUndefined();
+    expect(await refusalOf(both('246', 2, 3, '246') + balance('246', 3))).toBeUndefined();
+    expect(await refusalOf(both('1', 1, 3, '246') + entry(4, '1', '247') + balance('247', 4))).toBeUndefined();
+  });
+
+  it('guards what another trigger writes as well', async () => {
+    const trigger = (change: string): string => `
+      create function meddle() returns trigger language plpgsql as $$ begin ${change} return null; end $$;
+      create trigger meddle after update on trader for each statement execute function meddle();
+      update trader set verification_level = 1;`;
+    expect(await refusalOf(trigger(balance('1', 2)))).toMatch(/^Balance of ann in USDT is 1\.0+ after entry 2/);
+    expect(await refusalOf(trigger(entry(3, '1', '246')))).toMatch(/entry 3 was added, but the balance was not/);
+    expect(await refusalOf(trigger(entry(3, '1', '246') + balance('246', 3)))).toBeUndefined();
+    expect(await refusalOf(trigger('') + balance('1', 2))).toMatch(/^Balance of ann in USDT is 1\.0+/);
+  });
+
+  it('begins with its first balance', async () => {
+    const first = (amount: string, sequence: number): string => `
+      insert into account (id, trader_id, kind, mode, margin_asset_id) values ('new', 'desk', 'TRADER', 'CROSS', 'USDT');
+      insert into balance values ('new', 'USDT', 'TRADER', 'CROSS', ${amount}, ${String(sequence)});`;
+    expect(await refusalOf(first('0', 0))).toBeUndefined();
+    expect(await refusalOf(first('1', 0))).toMatch(
+      /^Balance of new in USDT is 1\.0+ after entry 0, but its ledger ends with 0/,
+    );
+    expect(await refusalOf(first('0', 1))).toMatch(
+      /^Balance of new in USDT is 0.* after entry 1, but its ledger ends with 0/,
+    );
+    expect(await refusalOf(first('5', 1) + entry(1, '5', '5', 'new'))).toBeUndefined();
+  });
+
   it('keeps a fund from falling below zero', async () => {
     expect(await refusalOf(entry(4, '-1', '-1', 'fund') + balance('-1', 4, 'fund'))).toMatch(
       /balance_fund_not_negative/,

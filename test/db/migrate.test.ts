@@ -52,6 +52,14 @@ describe('the migrations', () => {
     return rows.map(({ name }) => name);
   }
 
+  it('wait for nobody when there is nothing to apply', async () => {
+    expect(await deployMigrations(db.url, folder)).toEqual([FIRST]);
+    await db.sql.begin(async (holder) => {
+      await holder`select pg_advisory_xact_lock(72707369)`;
+      expect(await deployMigrations(db.url, folder)).toEqual([]);
+    });
+  });
+
   it('are applied in the order of their names, once', async () => {
     await write(SECOND, 'alter table account add column note text;');
     expect(await deployMigrations(db.url, folder)).toEqual([FIRST, SECOND]);

@@ -45,7 +45,7 @@ describe('a random lap', () => {
         for (const index of plan.laps.keys()) {
           mirrored.reorder((accounts) => [...accounts].reverse());
           const [lap, other] = [laps.run(index), mirrored.run(index)];
-          for (const marketId of lap.book.state.markets.keys()) {
+          for (const marketId of lap.book.markets.keys()) {
             for (const side of ['LONG', 'SHORT'] as const) {
               expect(other.book.ranking(marketId, side).id).toBe(lap.book.ranking(marketId, side).id);
             }
@@ -97,7 +97,7 @@ function inLots(depth: DepthLeft, lot: Decimal): DepthLeft {
 }
 
 function stateOf(lap: ReturnType<MemoryLaps['run']>): string[] {
-  return [...lap.book.state.accounts.keys()].sort().map((id) => {
+  return [...lap.book.accountIds()].map((id) => {
     const { balance, positions } = lap.account(id);
     const held = [...positions]
       .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -131,15 +131,15 @@ describe('a trade', () => {
     expect((await ledger()).at(-1)).toBe('alice REALIZED_PNL -2000 => -1000');
   });
 
-  it('raises the version of both accounts, by which a lap on an older snapshot notices', async () => {
-    const versions = async (): Promise<unknown[]> => [
-      ...(await db.sql`select id, version from account where id in ('alice', 'bob', 'lp-usdt') order by id`).map(
-        (r) => r['version'] as string,
-      ),
-    ];
-    expect(await versions()).toEqual(['1', '1', '0']);
+  it('marks both accounts with its transaction, by which a lap on an older snapshot notices', async () => {
+    const marks = async (): Promise<Map<string, bigint>> => {
+      const rows = await db.sql<{ id: string; mark: string }[]>`select id, changed_in::text as mark from account`;
+      return new Map(rows.map(({ id, mark }) => [id, BigInt(mark)]));
+    };
+    const before = await marks();
     await venue.trade('BTCUSDT', 'alice', 'bob', '1', '100');
-    expect(await versions()).toEqual(['2', '2', '0']);
+    const moved = [...(await marks())].filter(([id, mark]) => mark > (before.get(id) ?? 0n)).map(([id]) => id);
+    expect(moved.sort()).toEqual(['alice', 'bob']);
   });
 
   it('tells whoever listens, after it has been stored', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { runLap } from '../../src/engine/run-lap.js';
 import { JobRunner } from '../../src/jobs/runner.js';
 import { createLog } from '../../src/telemetry.js';
 import { assertInvariants } from '../support/checks.js';
@@ -27,8 +28,10 @@ const runs = async (): Promise<string[]> => {
 const runnerOf = (worker: string): JobRunner =>
   new JobRunner({ sql: database.sql, log: createLog('silent'), worker, pollMs: 20 });
 
+const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
 async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (!(await isSo())) await pause(20);
 }
 
 describe('the job', () => {
@@ -50,6 +53,58 @@ describe('the job', () => {
     expect(await runs()).toHaveLength(1);
   });
 
+  it('is left to the engine at work, until that one lets a lap wait', async () => {
+    await database.sql`update job set interval_ms = 3600000`;
+    const one = runnerOf('engine/one');
+    one.start();
+    await until(async () => (await runs()).length === 1);
+    const two = runnerOf('engine/two');
+    two.start();
+    for (let round = 2; round <= 4; round++) {
+      two.hint();
+      one.hint();
+      await until(async () => (await runs()).length === round);
+    }
+    // Nobody is blamed for what may not have happened.
+    two.hint(false);
+    await pause(700);
+    expect(new Set(await runs())).toEqual(new Set(['SUCCEEDED engine/one']));
+    await one.stop();
+    two.hint();
+    await until(async () => (await runs()).at(-1) === 'SUCCEEDED engine/two');
+    await two.stop();
+  });
+
+  it('is taken over when it is overdue, and a lap by hand takes nobody’s place', async () => {
+    await database.sql`update job set interval_ms = 3600000`;
+    const one = runnerOf('engine/one');
+    one.start();
+    await until(async () => (await runs()).length === 1);
+    await one.stop();
+    const two = runnerOf('engine/two');
+    two.start();
+    await runLap(database.sql, { worker: 'hand/one' });
+    await pause(100);
+    expect(await runs()).toEqual(['SUCCEEDED engine/one', 'SUCCEEDED hand/one']);
+    await database.sql`update job set due_at = clock_timestamp()`;
+    await until(async () => (await runs()).at(-1) === 'SUCCEEDED engine/two');
+    await two.stop();
+  });
+
+  it('is anybody’s after a round that failed', async () => {
+    await database.sql`alter table lap add constraint no_lap check (id < 0) not valid`;
+    const one = runnerOf('engine/one');
+    one.start();
+    await until(async () => (await runs()).includes('FAILED engine/one'));
+    await one.stop();
+    await database.sql`alter table lap drop constraint no_lap`;
+    const two = runnerOf('engine/two');
+    two.start();
+    two.hint(false);
+    await until(async () => (await runs()).at(-1) === 'SUCCEEDED engine/two');
+    await two.stop();
+  });
+
   it('runs on a hint before it is due', async () => {
     await database.sql`update job set interval_ms = 3600000, due_at = clock_timestamp() + interval '1 hour'`;
     const runner = runnerOf('one');
@@ -66,7 +121,7 @@ describe('the job', () => {
     const runner = runnerOf('one');
     runner.start();
     runner.hint();
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await pause(200);
     await runner.stop();
     expect(await runs()).toEqual([]);
   });

@@ -10,6 +10,7 @@ import { addMilliseconds } from '../../src/risk/instant.js';
 import { counted } from '../support/counted-sql.js';
 import { brokenLaws } from '../support/lap-laws.js';
 import { lapTime, MemoryLaps } from '../support/memory-laps.js';
+import { PlainBook } from '../support/plain-book.js';
 import { depthText, marketIdOf, OPENING, openingLines, priceText, type BookPlan } from '../support/random-book.js';
 import { bookPlanOf } from '../support/random-plan.js';
 
@@ -73,7 +74,8 @@ export class StoryBroke extends Error {
 export async function playStory(sql: Sql, { plan, twists }: Story): Promise<Told> {
   await importBookLines(sql, openingLines(plan), { at: OPENING });
   const engines: LapMemory[] = [{}, {}];
-  const inMemory = new MemoryLaps(plan);
+  // By `risk` alone, which looks at every account: the product's book must lead to the same decisions.
+  const inMemory = new MemoryLaps(plan, (state) => new PlainBook(state));
   const told = { laps: 0, liquidations: 0, events: 0, badDebts: 0 };
   for (const [index, each] of twists.entries()) {
     try {

@@ -3,9 +3,19 @@ import type { Reader } from '../../src/db/connect.js';
 /** Rows of the tables as text, each without the columns in which two runs of the same may differ. */
 export type Dump = Readonly<Record<string, readonly string[]>>;
 
-/** Numbers from sequences, which a rollback does not give back, and instants of the server's own clock. */
+/** Numbers of sequences and transactions, which a rollback does not give back, and instants of the server's own clock. */
 const ACCIDENTS = {
-  numbers: ['id', 'transition_id', 'liquidation_id', 'ranking_id', 'event_id', 'leg_id', 'cause_id', 'margin_call_id'],
+  numbers: [
+    'id',
+    'transition_id',
+    'liquidation_id',
+    'ranking_id',
+    'event_id',
+    'leg_id',
+    'cause_id',
+    'margin_call_id',
+    'changed_in',
+  ],
   clocks: ['created_at', 'received_at', 'started_at', 'ended_at', 'due_at'],
 };
 /** Whose id is a name, or the number of the lap itself. */

@@ -1,8 +1,9 @@
+import type { AccountMargin } from '../../src/book/account-margin.js';
 import type { Lap } from '../../src/engine/lap.js';
 import { ceilFraction, sum, ZERO, type Decimal } from '../../src/risk/decimal.js';
 import { statusOf, type Account } from '../../src/risk/margin.js';
 import type { DeleverageEvent, Leg } from '../../src/risk/outcome.js';
-import { byScore } from '../../src/risk/ranking.js';
+import { byScore, entriesOf } from '../../src/risk/ranking.js';
 import { causeAccount } from './memory-laps.js';
 
 /** What a lap broke of the invariants, by their numbers in the domain's list; empty when it is lawful. */
@@ -23,11 +24,15 @@ export function brokenLaws(lap: Lap): string[] {
 }
 
 function accountsOf(lap: Lap): Account[] {
-  return [...lap.book.state.accounts.keys()].map((id) => lap.account(id));
+  return [...lap.book.accountIds()].map((id) => lap.account(id));
+}
+
+function marginsOf(lap: Lap): AccountMargin[] {
+  return [...lap.book.accountIds()].map((id) => lap.margin(id));
 }
 
 function sizesSumToZero(lap: Lap): string[] {
-  return [...lap.book.state.markets.keys()].flatMap((marketId) => {
+  return [...lap.book.markets.keys()].flatMap((marketId) => {
     const total = sum(accountsOf(lap).map((account) => account.positions.get(marketId)?.size ?? ZERO));
     return total.isZero() ? [] : [`1: the sizes of ${marketId} sum to ${total.toFixed()}`];
   });
@@ -44,13 +49,14 @@ function money(accounts: Iterable<Account>, assetId: string): Decimal {
 }
 
 function moneyIsConserved(lap: Lap): string[] {
-  const { accounts, markets } = lap.book.state;
+  const { markets } = lap.book;
+  const accounts = [...lap.book.accountIds()].flatMap((id) => lap.book.account(id) ?? []);
   const assets = new Set([...markets.values()].map((market) => market.settlementAssetId));
   return [...assets].flatMap((assetId) => {
     const badDebt = sum(
       lap.outcome.ledger.filter((e) => e.kind === 'BAD_DEBT' && e.assetId === assetId).map((e) => e.amount),
     );
-    const change = money(accountsOf(lap), assetId).minus(money(accounts.values(), assetId));
+    const change = money(accountsOf(lap), assetId).minus(money(accounts, assetId));
     return change.eq(badDebt) ? [] : [`2: ${assetId} changed by ${change.toFixed()}, bad debt ${badDebt.toFixed()}`];
   });
 }
@@ -64,8 +70,8 @@ function fundsStaySolvent(lap: Lap): string[] {
       const flow = `${kind} ${cause.kind} ${cause.index}`;
       flows.set(flow, (flows.get(flow) ?? ZERO).plus(amount));
     }
-    if (!lap.book.state.funds.has(accountId)) continue;
-    const before = balances.get(accountId) ?? lap.book.state.accounts.get(accountId)?.balance ?? ZERO;
+    if (!lap.book.funds.has(accountId)) continue;
+    const before = balances.get(accountId) ?? lap.book.account(accountId)?.balance ?? ZERO;
     balances.set(accountId, before.plus(amount));
     if (before.plus(amount).lt(0)) broken.push(`3: ${accountId} falls to ${before.plus(amount).toFixed()}`);
   }
@@ -92,7 +98,7 @@ function closesOnlyShrink(lap: Lap): string[] {
 /** But for those that a full lap did not reach. */
 function bankruptsAreClosed(lap: Lap): string[] {
   const acted = new Set([...lap.outcome.events, ...lap.outcome.covers].map((row) => row.accountId));
-  return [...lap.book.margins()].flatMap(({ account: { id, kind }, held }) => {
+  return marginsOf(lap).flatMap(({ account: { id, kind }, held }) => {
     const now = lap.valuationOrNull(id);
     if (kind !== 'TRADER' || held || now === null || (lap.outcome.more && !acted.has(id))) return [];
     const broken: string[] = [];
@@ -146,9 +152,10 @@ function legsSumExactly(lap: Lap): string[] {
 
 function rankingsAreOrdered(lap: Lap): string[] {
   const broken: string[] = [];
-  for (const marketId of lap.book.state.markets.keys()) {
+  for (const marketId of lap.book.markets.keys()) {
     for (const side of ['LONG', 'SHORT'] as const) {
-      const { entries, queueSize } = lap.book.ranking(marketId, side).ranking;
+      const ranking = lap.book.ranking(marketId, side);
+      const [entries, queueSize] = [[...entriesOf(ranking)], ranking.queueSize];
       let ahead: Decimal = ZERO;
       for (const [index, entry] of entries.entries()) {
         const next = entries[index + 1];
@@ -167,7 +174,7 @@ function rankingsAreOrdered(lap: Lap): string[] {
 function deficitsAreCharged(lap: Lap): string[] {
   const { outcome, book } = lap;
   return outcome.covers.flatMap((cover) => {
-    const fundId = cover.marketId === null ? null : book.state.markets.get(cover.marketId)?.fundId;
+    const fundId = cover.marketId === null ? null : book.markets.get(cover.marketId)?.fundId;
     if (fundId !== cover.fundId) return [`15: ${cover.accountId} is paid by ${cover.fundId ?? 'nobody'}`];
     const event = outcome.events.find((e) => e.accountId === cover.accountId && e.marketId === cover.marketId);
     if (event === undefined) return [];
@@ -182,7 +189,7 @@ function nobodyJumpsTheQueue(lap: Lap): string[] {
   return lap.outcome.events.flatMap((event, index) => {
     if (lap.market(event.marketId).policy.allocation !== 'QUEUE') return [];
     const last = lastRank(event.legs);
-    return event.ranking.ranking.entries
+    return [...entriesOf(event.ranking)]
       .filter(({ accountId, rank }) => rank < last && !event.skips.some((skip) => skip.accountId === accountId))
       .filter(({ accountId }) => !isGone(lap, event, index, accountId))
       .map(({ accountId, rank }) => `16: ${accountId}, rank ${rank}, is passed over by an event of ${event.accountId}`);
@@ -209,7 +216,7 @@ function nobodyGains(lap: Lap): string[] {
   for (const { legs, accountId } of lap.outcome.events) {
     for (const leg of legs) if (leg.concession.lt(0)) broken.push(`17: ${leg.accountId} gains by closing ${accountId}`);
   }
-  for (const { account, valuation } of lap.book.margins()) {
+  for (const { account, valuation } of marginsOf(lap)) {
     const now = lap.valuationOrNull(account.id);
     if (account.kind !== 'TRADER' || valuation === null || now === null || now.equity.lte(valuation.equity)) continue;
     const own = [...lap.outcome.liquidations, ...lap.outcome.events, ...lap.outcome.covers];

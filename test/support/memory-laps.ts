@@ -1,6 +1,6 @@
-import { makeBook } from '../../src/book/book.js';
+import type { Book } from '../../src/book/book.js';
 import type { FundState } from '../../src/db/fund-state.js';
-import type { LastStatus, MarkFact, MarketState, RiskState } from '../../src/db/risk-state.js';
+import type { LastStatus, MarkFact, MarketState } from '../../src/db/risk-state.js';
 import { Lap, type CallFact, type DepthLeft, type ShownLevel } from '../../src/engine/lap.js';
 import { act, survey } from '../../src/engine/waterfall.js';
 import type { BookLine } from '../../src/ingest/book-line.js';
@@ -8,6 +8,7 @@ import { makeSchedule } from '../../src/risk/brackets.js';
 import { dec, max, sum, ZERO, type Decimal } from '../../src/risk/decimal.js';
 import { addMilliseconds, isOlderThan, type Instant } from '../../src/risk/instant.js';
 import type { Account, VenueParams } from '../../src/risk/margin.js';
+import { entriesOf } from '../../src/risk/ranking.js';
 import {
   STALE_AFTER_MS,
   depthText,
@@ -18,6 +19,7 @@ import {
   type BookPlan,
   type LapPlan,
 } from './random-book.js';
+import { columnBookOf, type WholeState } from './plain-book.js';
 
 const LAP_MS = 1000;
 
@@ -36,7 +38,7 @@ export interface LapTwist {
 
 /** Laps without a database: what each leaves is carried into the next as the store would. */
 export class MemoryLaps {
-  #state: Mutable<RiskState>;
+  #state: Mutable<WholeState>;
   readonly #plan: BookPlan;
   readonly #calls = new Map<string, CallFact[]>();
   readonly #shown = new Map<string, ShownLevel>();
@@ -44,8 +46,12 @@ export class MemoryLaps {
   readonly #payments: { readonly fundId: string; readonly at: Instant; readonly net: Decimal }[] = [];
   #ids = 0;
 
-  constructor(plan: BookPlan) {
+  readonly #bookOf: (state: WholeState) => Book;
+
+  /** `bookOf`: which book the laps look at, the product's when left out. */
+  constructor(plan: BookPlan, bookOf: (state: WholeState) => Book = columnBookOf) {
     this.#plan = plan;
+    this.#bookOf = bookOf;
     this.#state = openingState(openingLines(plan));
   }
 
@@ -60,7 +66,7 @@ export class MemoryLaps {
     const told = this.#plan.laps[index];
     if (told === undefined) throw new Error('no such lap');
     this.#state = { ...this.#state, at, marks: this.#marksAt(told, lapTime(index), at), funds: this.#fundsAt(at) };
-    const lap = new Lap(makeBook(this.#state), new Map(this.#calls), new Map(this.#shown));
+    const lap = new Lap(this.#bookOf(this.#state), new Map(this.#calls), new Map(this.#shown));
     const troubles = survey(lap);
     if (troubles.length > 0)
       for (const depth of this.#depths(told))
@@ -129,7 +135,9 @@ export class MemoryLaps {
     this.#carryCalls(lap, caused);
     this.#carryPayments(lap);
     this.#carryShown(lap, after);
-    this.#state = { ...this.#state, accounts: after.state.accounts, markets, lastStatuses };
+    const accounts = new Map(this.#state.accounts);
+    for (const account of lap.changed()) accounts.set(account.id, account);
+    this.#state = { ...this.#state, accounts, markets, lastStatuses };
   }
 
   #carryCalls({ outcome, venue, book }: Lap, caused: ReadonlyMap<string, string>): void {
@@ -142,9 +150,9 @@ export class MemoryLaps {
       this.#calls.set(accountId, standing);
     }
     for (const { accountId } of outcome.callsOpened) {
-      const transitionId = caused.get(accountId) ?? book.state.lastStatuses.get(accountId)?.transitionId;
+      const transitionId = caused.get(accountId) ?? book.lastStatus(accountId)?.transitionId;
       if (transitionId === undefined) throw new Error(`a call of ${accountId} without its transition`);
-      const deadline = addMilliseconds(book.state.at, venue.callDeadlineMs);
+      const deadline = addMilliseconds(book.at, venue.callDeadlineMs);
       const call = { id: String(++this.#ids), accountId, transitionId, deadline, onLapse: venue.onCallLapse };
       this.#calls.set(accountId, [...(this.#calls.get(accountId) ?? []), { ...call, status: 'OPEN' }]);
     }
@@ -155,29 +163,29 @@ export class MemoryLaps {
     const events = new Map<string, Decimal>();
     for (const { accountId, marketId, amount, kind, cause } of outcome.ledger) {
       if (kind !== 'FUND_PAYMENT' && kind !== 'LIQUIDATION_FEE') continue;
-      const market = marketId === null ? undefined : book.state.markets.get(marketId);
+      const market = marketId === null ? undefined : book.markets.get(marketId);
       if (accountId !== market?.fundId) continue;
       const key = `${market.fundId} ${causeAccount(outcome, cause)} ${market.id}`;
       events.set(key, (events.get(key) ?? ZERO).minus(amount));
     }
     for (const [key, net] of events) {
       const fundId = key.split(' ')[0] ?? '';
-      this.#payments.push({ fundId, at: book.state.at, net: max(ZERO, net) });
+      this.#payments.push({ fundId, at: book.at, net: max(ZERO, net) });
     }
   }
 
   #carryShown(lap: Lap, after: ReturnType<Lap['bookAfter']>): void {
-    for (const marketId of after.state.markets.keys()) {
+    for (const marketId of after.markets.keys()) {
       for (const side of ['LONG', 'SHORT'] as const) {
-        for (const { accountId, level, rank } of after.ranking(marketId, side).ranking.entries) {
+        for (const { accountId, level, rank } of entriesOf(after.ranking(marketId, side))) {
           const key = `${accountId} ${marketId}`;
-          if (lap.shown.get(key)?.level !== level) this.#shown.set(key, { level, rank, at: lap.book.state.at });
+          if (lap.shown.get(key)?.level !== level) this.#shown.set(key, { level, rank, at: lap.book.at });
         }
       }
     }
     for (const key of lap.shown.keys()) {
       const [accountId = '', marketId = ''] = key.split(' ');
-      if (after.state.accounts.get(accountId)?.positions.has(marketId) !== true) this.#shown.delete(key);
+      if (!after.holds(accountId, marketId)) this.#shown.delete(key);
     }
   }
 }
@@ -193,7 +201,7 @@ export function causeAccount(
 }
 
 /** The lines of a book as the state that a lap loads. */
-function openingState(lines: readonly BookLine[]): RiskState {
+function openingState(lines: readonly BookLine[]): WholeState {
   const accounts = new Map<string, Mutable<Account>>();
   const markets = new Map<string, MarketState>();
   const funds = new Map<string, FundState>();
@@ -233,7 +241,6 @@ function openingState(lines: readonly BookLine[]): RiskState {
     marks: new Map(),
     accounts: ordered,
     funds,
-    versions: new Map(),
     lastStatuses: new Map(),
   };
 }

@@ -27,14 +27,15 @@ create table account (
   kind text not null check (kind in ('TRADER', 'LIQUIDITY_PROVIDER', 'INSURANCE_FUND')),
   mode text not null check (mode in ('CROSS', 'ISOLATED')),
   margin_asset_id exchange_id not null references asset (id),
-  -- bumped by whatever changes the account's balance or positions: the row is their lock, and a reader of an older
-  -- snapshot that wants to lock it fails to serialize
-  version bigint not null default 0,
+  -- the transaction that last wrote the account, its balance or a position of it: whoever does locks the row, so that a
+  -- reader of an older snapshot that wants to lock it fails to serialize, and a follower finds what it has not seen
+  changed_in xid8 not null default pg_current_xact_id(),
   created_at timestamptz not null default clock_timestamp(),
   unique (id, margin_asset_id, kind, mode),
   check (kind = 'TRADER' or mode = 'CROSS')
 );
 create index on account (trader_id);
+create index on account (changed_in);
 
 create table insurance_fund (
   account_id exchange_id primary key,

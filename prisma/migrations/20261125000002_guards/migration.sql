@@ -94,17 +94,51 @@ end $$;
 create trigger account_identity_fixed before update on account for each row
   when (old is distinct from new) execute function guard_account();
 
+-- Whatever writes an account, its balance or its positions marks the account with its transaction, a write past the
+-- service too: whoever follows the accounts by this mark misses nothing.
+create function mark_account() returns trigger language plpgsql as $$
+begin
+  new.changed_in := pg_current_xact_id();
+  return new;
+end $$;
+create trigger account_marked before update on account for each row execute function mark_account();
+
+create function mark_accounts_of_rows() returns trigger language plpgsql as $$
+begin
+  -- An array, so that the plan of a session is index lookups, whatever number of rows it was first made for.
+  update account a set changed_in = pg_current_xact_id()
+  where a.id = any (array(select account_id::text from touched)) and a.changed_in <> pg_current_xact_id();
+  return null;
+end $$;
+do $$
+declare
+  name text;
+begin
+  foreach name in array array['balance', 'position'] loop
+    execute format('create trigger %I after insert on %I referencing new table as touched for each statement execute function mark_accounts_of_rows()',
+      name || '_insert_marks_account', name);
+    execute format('create trigger %I after update on %I referencing new table as touched for each statement execute function mark_accounts_of_rows()',
+      name || '_update_marks_account', name);
+    execute format('create trigger %I after delete on %I referencing old table as touched for each statement execute function mark_accounts_of_rows()',
+      name || '_delete_marks_account', name);
+  end loop;
+end $$;
+
 -- ── the ledger ──────────────────────────────────────────────────────────────────────────────────────────────
 
--- Once a statement, over its new rows: each entry goes on where the one before it ended.
+-- Once a statement, over its new rows: each entry goes on where the one before it ended. Here and below `lateral` and
+-- the subqueries keep the plan to index lookups too.
 create function guard_ledger_continuity() returns trigger language plpgsql as $$
 declare
   broken record;
 begin
   select a.account_id, a.asset_id, a.sequence, a.amount, a.balance_after, p.balance_after as balance_before into broken
   from added a
-  left join ledger_entry p on p.account_id = a.account_id and p.asset_id = a.asset_id and p.sequence = a.sequence - 1
-  where (p.id is null and a.sequence <> 1) or a.balance_after <> coalesce(p.balance_after, 0) + a.amount
+  left join lateral (
+    select e.balance_after from ledger_entry e
+    where a.sequence > 1 and e.account_id = a.account_id and e.asset_id = a.asset_id and e.sequence = a.sequence - 1
+    limit 1) p on true
+  where (p.balance_after is null and a.sequence <> 1) or a.balance_after <> coalesce(p.balance_after, 0) + a.amount
   limit 1;
   if found then
     raise exception 'Ledger of % in %: entry % of % leaves %, but the entry before it left %.', broken.account_id, broken.asset_id,
@@ -116,39 +150,69 @@ end $$;
 create trigger ledger_entry_continuous after insert on ledger_entry
   referencing new table as added for each statement execute function guard_ledger_continuity();
 
--- At commit, whichever of the two was written: a balance is where its ledger ends.
+-- At commit a balance is where its ledger ends, whichever of the two was written. A statement that writes both is judged
+-- when it ends, all its rows at once. Rows that are not right then, for want of the other half, are judged at commit:
+-- the update below changes nothing and leaves each of them to balance_is_ledger.
 create function guard_balance_is_ledger() returns trigger language plpgsql as $$
 declare
   stands record;
 begin
-  select b.amount, b.sequence, l.sequence as last_sequence, l.balance_after into stands
+  select b.amount, b.sequence, coalesce(l.sequence, 0) as last_sequence, coalesce(l.balance_after, 0) as balance_after into stands
   from balance b
   left join lateral (
     select e.sequence, e.balance_after from ledger_entry e
     where e.account_id = b.account_id and e.asset_id = b.asset_id order by e.sequence desc limit 1) l on true
   where b.account_id = new.account_id and b.asset_id = new.asset_id;
-  if (stands.amount, stands.sequence) is distinct from (coalesce(stands.balance_after, 0), coalesce(stands.last_sequence, 0)) then
+  if stands.sequence < stands.last_sequence then
+    raise exception 'Ledger of % in %: entry % was added, but the balance was not changed with it.', new.account_id, new.asset_id, stands.last_sequence
+      using errcode = 'check_violation', table = 'ledger_entry';
+  elsif (stands.amount, stands.sequence) is distinct from (stands.balance_after, stands.last_sequence) then
     raise exception 'Balance of % in % is % after entry %, but its ledger ends with % after entry %.', new.account_id, new.asset_id,
-      stands.amount, stands.sequence, coalesce(stands.balance_after, 0), coalesce(stands.last_sequence, 0)
+      stands.amount, stands.sequence, stands.balance_after, stands.last_sequence
       using errcode = 'check_violation', table = tg_table_name;
   end if;
   return null;
 end $$;
 create constraint trigger balance_is_ledger after insert or update on balance
-  deferrable initially deferred for each row execute function guard_balance_is_ledger();
+  deferrable initially deferred for each row when (pg_trigger_depth() > 0) execute function guard_balance_is_ledger();
 
--- The other half, cheaper: a balance that does not reach the entry was not written with it.
-create function guard_entry_reaches_balance() returns trigger language plpgsql as $$
+create function judge_balances_at_commit() returns trigger language plpgsql as $$
+declare
+  waiting record;
 begin
-  perform from balance where account_id = new.account_id and asset_id = new.asset_id and sequence >= new.sequence;
-  if not found then
-    raise exception 'Ledger of % in %: entry % was added, but the balance was not changed with it.', new.account_id, new.asset_id, new.sequence
-      using errcode = 'check_violation', table = tg_table_name;
-  end if;
+  for waiting in
+    select c.account_id, c.asset_id
+    from changed c
+    left join lateral (
+      select e.sequence, e.balance_after from ledger_entry e
+      where e.account_id = c.account_id and e.asset_id = c.asset_id order by e.sequence desc limit 1) l on true
+    where (c.amount, c.sequence) is distinct from (coalesce(l.balance_after, 0), coalesce(l.sequence, 0))
+  loop
+    update balance set sequence = sequence where account_id = waiting.account_id and asset_id = waiting.asset_id;
+  end loop;
   return null;
 end $$;
-create constraint trigger ledger_entry_reaches_balance after insert on ledger_entry
-  deferrable initially deferred for each row execute function guard_entry_reaches_balance();
+create trigger balance_added after insert on balance
+  referencing new table as changed for each statement when (pg_trigger_depth() = 0) execute function judge_balances_at_commit();
+create trigger balance_changed after update on balance
+  referencing new table as changed for each statement when (pg_trigger_depth() = 0) execute function judge_balances_at_commit();
+
+-- The same from the side of the ledger: a balance that does not reach the entry was not written with it.
+create function judge_reached_balances_at_commit() returns trigger language plpgsql as $$
+declare
+  waiting record;
+begin
+  for waiting in
+    select distinct a.account_id, a.asset_id
+    from added a
+    where (select b.sequence from balance b where b.account_id = a.account_id and b.asset_id = a.asset_id) < a.sequence
+  loop
+    update balance set sequence = sequence where account_id = waiting.account_id and asset_id = waiting.asset_id;
+  end loop;
+  return null;
+end $$;
+create trigger ledger_entry_reaches_balance after insert on ledger_entry
+  referencing new table as added for each statement execute function judge_reached_balances_at_commit();
 
 create function guard_balance_removal() returns trigger language plpgsql as $$
 begin

@@ -15,7 +15,7 @@ comment on column account.trader_id is 'Its owner.';
 comment on column account.kind is 'TRADER; LIQUIDITY_PROVIDER (the rest of the market: no margin check, not in the queue, counted in the sum of sizes); INSURANCE_FUND (never holds a position).';
 comment on column account.mode is 'CROSS: all positions share its balance. ISOLATED: at most one position.';
 comment on column account.margin_asset_id is 'The asset that its equity and margins are expressed in.';
-comment on column account.version is 'Grows with every change of its balance or positions; its row is their lock.';
+comment on column account.changed_in is 'Transaction that last wrote the account, its balance or a position of it; its row is the lock of all three. Followers read what they have not seen by it.';
 comment on column account.created_at is 'When the row was made, by the clock of the database.';
 
 comment on table insurance_fund is 'An account that covers what bankrupts cannot pay. Its ledger is the view insurance_fund_ledger.';

@@ -1,0 +1,269 @@
+import { rowOfAccount } from '../db/account-rows.js';
+import type { LastStatus } from '../db/risk-state.js';
+import { sideOf, type Side } from '../risk/contract.js';
+import { ofGridSteps } from '../risk/decimal.js';
+import type { Account, MarginStatus } from '../risk/margin.js';
+import { percentileOf, score, type PublishedRanking } from '../risk/ranking.js';
+import type { AccountMargin } from './account-margin.js';
+import type { Book, Indicator, OpenInterest, StatusCounts } from './book.js';
+import type { Circumstances } from '../db/risk-state.js';
+import { at, HASH_LANES, NO_ROW, TRADER, type Columns } from './columns.js';
+import { QueueRanking, type ScoreOf } from './queue-ranking.js';
+import { makeQueue, type Members } from './queue.js';
+import { addHash, circumstancesDigest, rankingId } from './ranking-id.js';
+import { NO_STATUS } from './screen.js';
+import {
+  advance,
+  codeOf,
+  remade,
+  emptyState,
+  exactMargin,
+  MARGIN_STATUSES,
+  membersOf,
+  queueKey,
+  recordedCode,
+} from './state.js';
+import type { BookState, Changes } from './state.js';
+
+/** A book over columns: floats screen, `risk` decides. */
+export class ColumnBook implements Book {
+  /** When this process took it, by its monotonic clock; NaN: not said. */
+  readonly takenAtMs: number;
+  readonly #state: BookState;
+  readonly #known = new Map<number, AccountMargin>();
+  #digest: string | undefined;
+
+  private constructor(state: BookState, takenAtMs = Number.NaN) {
+    this.#state = state;
+    this.takenAtMs = takenAtMs;
+  }
+
+  /** Of rows in columns of their own. `caution` multiplies all error bounds; below 1 floats decide what they cannot know. */
+  static make(columns: Columns, changes: Changes, caution = 1): ColumnBook {
+    return new ColumnBook(advance(emptyState(columns, caution), changes));
+  }
+
+  /** Where rows for `advance` are added. */
+  get columns(): Columns {
+    return this.#state.columns;
+  }
+
+  /** The same book with every margin and ranking made anew: what a move of all prices costs. */
+  remade(): ColumnBook {
+    return new ColumnBook(remade(this.#state), this.takenAtMs);
+  }
+
+  /** The same book, taken at a moment of this process's monotonic clock. */
+  dated(takenAtMs: number): ColumnBook {
+    return new ColumnBook(this.#state, takenAtMs);
+  }
+
+  /** The book after the changes; this one stays as it is. */
+  advance(changes: Changes): ColumnBook {
+    return new ColumnBook(advance(this.#state, changes));
+  }
+
+  with(accounts: Iterable<Account>, statuses: ReadonlyMap<string, LastStatus> = new Map()): ColumnBook {
+    const { circumstances, columns } = this.#state;
+    const added = [...accounts].map((account) => columns.add(rowOfAccount(account)));
+    return this.advance({ circumstances, added, statuses });
+  }
+
+  get at(): Circumstances['at'] {
+    return this.#state.circumstances.at;
+  }
+  get venue(): Circumstances['venue'] {
+    return this.#state.circumstances.venue;
+  }
+  get markets(): Circumstances['markets'] {
+    return this.#state.circumstances.markets;
+  }
+  get marks(): Circumstances['marks'] {
+    return this.#state.circumstances.marks;
+  }
+  get funds(): Circumstances['funds'] {
+    return this.#state.circumstances.funds;
+  }
+  get accountCount(): number {
+    return this.#state.heads.rows.reduce((count, row) => (row === NO_ROW ? count : count + 1), 0);
+  }
+
+  account(accountId: string): Account | undefined {
+    return this.margin(accountId)?.account;
+  }
+
+  margin(accountId: string): AccountMargin | undefined {
+    const slot = this.#slot(accountId);
+    return slot === undefined ? undefined : this.#marginIn(slot);
+  }
+
+  holds(accountId: string, marketId: string): boolean {
+    const { columns, heads } = this.#state;
+    const slot = this.markets.has(marketId) ? this.#slot(accountId) : undefined;
+    return slot !== undefined && columns.positionOf(at(heads.rows, slot), columns.marketNumber(marketId)) !== undefined;
+  }
+
+  lastStatus(accountId: string): LastStatus | undefined {
+    return this.#state.lastStatuses.get(accountId);
+  }
+
+  *accountIds(after?: string): Iterable<string> {
+    for (const slot of this.#slots(after)) yield this.#id(slot);
+  }
+
+  *withStatus(statuses: readonly MarginStatus[], after?: string): Iterable<string> {
+    const codes = new Set(statuses.map((status) => MARGIN_STATUSES.indexOf(status)));
+    for (const slot of this.#slots(after)) if (codes.has(at(this.#state.margins.status, slot))) yield this.#id(slot);
+  }
+
+  heldIds(): readonly string[] {
+    return [...this.#slotsWhere((slot) => at(this.#state.margins.held, slot) === 1)].map((slot) => this.#id(slot));
+  }
+
+  *moved(): Iterable<string> {
+    const { margins, lastCodes, columns, heads } = this.#state;
+    const isMoved = (slot: number): boolean =>
+      at(columns.kinds, at(heads.rows, slot)) === TRADER &&
+      codeOf(at(margins.status, slot), at(margins.held, slot)) !== recordedCode(lastCodes, slot);
+    for (const slot of this.#slotsWhere(isMoved)) yield this.#id(slot);
+  }
+
+  unranked(marketId: string, side: Side): readonly string[] {
+    const { columns, heads, margins } = this.#state;
+    const slots = [...this.#members(marketId, side).slots].filter(
+      (slot) => at(columns.kinds, at(heads.rows, slot)) !== TRADER || at(margins.held, slot) === 1,
+    );
+    return slots.map((slot) => this.#id(slot)).sort();
+  }
+
+  openInterest(marketId: string): OpenInterest {
+    const long = this.#members(marketId, 'LONG').positions;
+    let size = 0n;
+    for (const position of long) size += this.#state.columns.sizeInGridSteps(position);
+    const shortPositions = this.#members(marketId, 'SHORT').positions.length;
+    return { size: ofGridSteps(size), longPositions: long.length, shortPositions };
+  }
+
+  ranking(marketId: string, side: Side): PublishedRanking {
+    const key = queueKey(marketId, side);
+    const known = this.#state.rankings.get(key);
+    if (known !== undefined) return known;
+    const made = this.#makeRanking(marketId, side);
+    this.#state.rankings.set(key, made);
+    return made;
+  }
+
+  indicator(accountId: string, marketId: string): Indicator | undefined {
+    const { account, held } = this.margin(accountId) ?? {};
+    const holding = account?.positions.get(marketId);
+    if (account === undefined || holding === undefined) return undefined;
+    if (account.kind !== 'TRADER') return { state: 'EXEMPT' };
+    if (held === true) return { state: 'UNKNOWN' };
+    const ranking = this.ranking(marketId, sideOf(holding.size));
+    const entry = ranking.entryOf(accountId);
+    if (entry === undefined) throw new Error(`${accountId} is missing in the queue of ${marketId}`);
+    const { id: rankingId, queueLength, queueSize } = ranking;
+    return { state: 'RANKED', ...entry, queueLength, percentile: percentileOf(entry, queueSize), rankingId };
+  }
+
+  counts(): StatusCounts {
+    const { margins, heads } = this.#state;
+    const counts = MARGIN_STATUSES.map(() => 0);
+    let held = 0;
+    for (let slot = 0; slot < heads.count; slot++) {
+      const status = at(margins.status, slot);
+      if (at(margins.held, slot) === 1) held++;
+      else if (status !== NO_STATUS) counts[status] = (counts[status] ?? 0) + 1;
+    }
+    const byStatus = Object.fromEntries(MARGIN_STATUSES.map((status, code) => [status, counts[code] ?? 0]));
+    return { byStatus: byStatus as StatusCounts['byStatus'], held };
+  }
+
+  #slot(accountId: string): number | undefined {
+    const slot = this.#state.columns.slotOf(accountId);
+    return slot === undefined || !this.#has(slot) ? undefined : slot;
+  }
+
+  #has(slot: number): boolean {
+    const { rows, count } = this.#state.heads;
+    return slot < count && at(rows, slot) !== NO_ROW;
+  }
+
+  #id(slot: number): string {
+    return this.#state.columns.ids[slot] ?? '';
+  }
+
+  *#slots(after?: string): Iterable<number> {
+    const sorted = this.#state.columns.slotsById();
+    let [from, end] = [0, after === undefined ? 0 : sorted.length];
+    while (after !== undefined && from < end) {
+      const middle = (from + end) >> 1;
+      if (this.#id(at(sorted, middle)) > after) end = middle;
+      else from = middle + 1;
+    }
+    for (let i = from; i < sorted.length; i++) if (this.#has(at(sorted, i))) yield at(sorted, i);
+  }
+
+  /** Finds them in the order of the slots, which is quick, and orders the few that are found. */
+  #slotsWhere(isWanted: (slot: number) => boolean): number[] {
+    const found: number[] = [];
+    for (let slot = 0; slot < this.#state.heads.count; slot++) if (isWanted(slot)) found.push(slot);
+    return found.sort((a, b) => (this.#id(a) < this.#id(b) ? -1 : 1));
+  }
+
+  #marginIn(slot: number): AccountMargin {
+    const known = this.#known.get(slot);
+    if (known !== undefined) return known;
+    const made = exactMargin(this.#state, slot);
+    this.#known.set(slot, made);
+    return made;
+  }
+
+  #members(marketId: string, side: Side): Members {
+    const { members, columns, heads } = this.#state;
+    const key = queueKey(marketId, side);
+    const known = members.get(key);
+    if (known !== undefined) return known;
+    const made = membersOf(columns, heads, columns.marketNumber(marketId), side);
+    members.set(key, made);
+    return made;
+  }
+
+  #makeRanking(marketId: string, side: Side): PublishedRanking {
+    const { columns, heads, margins, floats, caution, circumstances, lastStatuses } = this.#state;
+    const market = circumstances.markets.get(marketId);
+    if (market === undefined) throw new Error(`no market ${marketId}`);
+    const members = this.#members(marketId, side);
+    // The ranking outlives this book where nothing of it moves, so it holds on to no more than it needs.
+    const sources = { columns, heads, circumstances, lastStatuses };
+    const known = this.#known;
+    const scoreOf: ScoreOf = (slot) => {
+      const { valuation } = known.get(slot) ?? exactMargin(sources, slot);
+      if (valuation === null) throw new Error(`${columns.ids[slot] ?? ''} cannot be valued`);
+      return score(market.policy.score, valuation, marketId);
+    };
+    const queue = makeQueue({
+      ...{ columns, heads, margins, members, caution, markets: floats },
+      marketNumber: columns.marketNumber(marketId),
+      scoreName: market.policy.score,
+      exactScore: (slot) => scoreOf(slot).value,
+    });
+    return new QueueRanking({
+      ...{ marketId, side, queue, columns, heads, members, scoreOf },
+      id: this.#rankingId(marketId, side, members),
+      policyVersion: market.policy.version,
+      sizeStep: market.sizeStep,
+    });
+  }
+
+  #rankingId(marketId: string, side: Side, { slots }: Members): string {
+    const { columns, heads, circumstances } = this.#state;
+    this.#digest ??= circumstancesDigest(circumstances);
+    const sum = new Uint32Array(HASH_LANES);
+    for (const slot of slots) {
+      const first = at(heads.rows, slot) * HASH_LANES;
+      addHash(sum, columns.hashes.subarray(first, first + HASH_LANES));
+    }
+    return rankingId(this.#digest, marketId, side, sum);
+  }
+}

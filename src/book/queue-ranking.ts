@@ -1,0 +1,127 @@
+import type { Side } from '../risk/contract.js';
+import { dec, ofGridSteps, ZERO, type Decimal } from '../risk/decimal.js';
+import type { PublishedRanking, RankEntry, Score } from '../risk/ranking.js';
+import { at, type Columns, type Heads } from './columns.js';
+import { levelOf, type Members, type Queue } from './queue.js';
+
+export type ScoreOf = (slot: number) => Score;
+
+export interface QueueRankingParts {
+  readonly id: string;
+  readonly marketId: string;
+  readonly side: Side;
+  readonly policyVersion: string;
+  readonly sizeStep: Decimal;
+  readonly columns: Columns;
+  readonly heads: Heads;
+  readonly members: Members;
+  readonly queue: Queue;
+  readonly scoreOf: ScoreOf;
+}
+
+/** A ranking over a queue in columns: entries are made when they are looked at, exact. */
+export class QueueRanking implements PublishedRanking {
+  readonly id: string;
+  readonly marketId: string;
+  readonly side: Side;
+  readonly policyVersion: string;
+  readonly queueLength: number;
+  readonly queueSize: Decimal;
+  readonly #of: QueueRankingParts;
+  #markets: ReadonlySet<string> | undefined;
+
+  constructor(parts: QueueRankingParts) {
+    this.#of = parts;
+    this.id = parts.id;
+    this.marketId = parts.marketId;
+    this.side = parts.side;
+    this.policyVersion = parts.policyVersion;
+    this.queueLength = parts.queue.length;
+    this.queueSize = this.#sizeAhead(parts.queue.length + 1);
+  }
+
+  accountAt(rank: number): string {
+    const { columns, members } = this.#of;
+    return columns.ids[at(members.slots, this.#member(rank))] ?? '';
+  }
+
+  levelAt(rank: number): number {
+    return levelOf(this.#of.queue, rank);
+  }
+
+  entryAt(rank: number): RankEntry {
+    const { columns, members, queue, scoreOf } = this.#of;
+    const member = this.#member(rank);
+    let score: Score | undefined;
+    return {
+      accountId: this.accountAt(rank),
+      size: columns.size(at(members.positions, member)).abs(),
+      // Made when it is looked at: most of those who are passed by on the way are not.
+      get score() {
+        return (score ??= scoreOf(at(members.slots, member)));
+      },
+      rank,
+      sizeAhead: this.#sizeAhead(rank),
+      level: levelOf(queue, rank),
+    };
+  }
+
+  rankOf(accountId: string): number | null {
+    const { columns, members, queue } = this.#of;
+    const slot = columns.slotOf(accountId);
+    const member = slot === undefined ? -1 : indexOf(members.slots, slot);
+    const rank = member < 0 ? 0 : at(queue.ranks, member);
+    return rank === 0 ? null : rank;
+  }
+
+  entryOf(accountId: string): RankEntry | undefined {
+    const rank = this.rankOf(accountId);
+    return rank === null ? undefined : this.entryAt(rank);
+  }
+
+  levelSizes(): Decimal[] {
+    const { length, levelStarts } = this.#of.queue;
+    const bounds = [1, ...levelStarts, length + 1].map((rank) => this.#sizeAhead(Math.min(rank, length + 1)));
+    return bounds.slice(1).map((end, i) => end.minus(bounds[i] ?? ZERO));
+  }
+
+  restsOn(): ReadonlySet<string> {
+    this.#markets ??= this.#marketsOfAll();
+    return this.#markets;
+  }
+
+  #marketsOfAll(): Set<string> {
+    const { columns, heads, members, queue } = this.#of;
+    const numbers = new Set<number>();
+    for (const member of queue.order) {
+      const row = at(heads.rows, at(members.slots, member));
+      const first = at(columns.firsts, row);
+      for (let p = first; p < first + at(columns.counts, row); p++) numbers.add(at(columns.markets, p));
+    }
+    return new Set([...numbers].map((number) => columns.marketIds[number] ?? ''));
+  }
+
+  #member(rank: number): number {
+    const member = this.#of.queue.order[rank - 1];
+    if (member === undefined) throw new Error(`no rank ${String(rank)} in the queue of ${this.marketId}`);
+    return member;
+  }
+
+  #sizeAhead(rank: number): Decimal {
+    const { queue, sizeStep } = this.#of;
+    const { ahead } = queue;
+    if (ahead.unit === 'GRID_STEP') return ofGridSteps(ahead.sums[rank - 1] ?? 0n);
+    return dec(String(at(ahead.sums, rank - 1))).times(sizeStep);
+  }
+}
+
+/** Place in an ascending column; −1: not in it. */
+function indexOf(sorted: Uint32Array, wanted: number): number {
+  let [from, end] = [0, sorted.length];
+  while (from < end) {
+    const middle = (from + end) >> 1;
+    if (at(sorted, middle) < wanted) from = middle + 1;
+    else end = middle;
+  }
+  return from < sorted.length && at(sorted, from) === wanted ? from : -1;
+}

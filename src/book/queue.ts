@@ -1,0 +1,243 @@
+import type { ScoreName } from '../risk/margin.js';
+import type { Decimal } from '../risk/decimal.js';
+import { at, TRADER, type Columns, type Heads } from './columns.js';
+import { maintenanceError, maintenanceOf, profitError, type FloatMarket, type Margins } from './screen.js';
+import { placesDescending } from './sort.js';
+
+const ROUNDING = 2 ** -53;
+/** A score is truncated to the money grid before it is compared. */
+const GRID_STEP = 1.1e-18;
+/** Roundings of the products and quotients of a score. */
+const PER_SCORE = 16 * ROUNDING;
+/** A score less certain than this is made exactly at once: one wild one would blur all its neighbours. */
+const LARGEST_ERROR = 1e-9;
+/** Scores are cut off at ±10^18. */
+const NEARLY_CUT = 9e17;
+/** Queues larger than this, in size steps, are summed in whole numbers: five times it is still exact as a double. */
+const LARGEST_FLOAT_SUM = 2 ** 50;
+const LEVELS = 5;
+
+/** All positions of one market and side, in the order of their accounts' slots. */
+export interface Members {
+  readonly slots: Uint32Array;
+  /** Place of each position in the columns. */
+  readonly positions: Uint32Array;
+}
+
+export interface QueueSources {
+  readonly columns: Columns;
+  readonly heads: Heads;
+  readonly margins: Margins;
+  readonly members: Members;
+  readonly markets: readonly FloatMarket[];
+  readonly marketNumber: number;
+  readonly scoreName: ScoreName;
+  /** The score that `risk` gives to the position of the account in a slot. */
+  readonly exactScore: (slot: number) => Decimal | null;
+  /** Multiplies the error bounds, as in the screen: 1. */
+  readonly caution: number;
+}
+
+/** One ranking: who stands where, what stands before. Ranks count from 1. */
+export interface Queue {
+  readonly length: number;
+  /** By rank − 1: place in the members. */
+  readonly order: Uint32Array;
+  /** By place in the members; 0: not in the queue. */
+  readonly ranks: Uint32Array;
+  /** By rank − 1, with the whole at the end: size steps of all before; or steps of the money grid, where floats end. */
+  readonly ahead: { readonly unit: 'SIZE_STEP'; readonly sums: Float64Array } | GridSums;
+  /** First rank of each level from 4 down to 1; beyond the queue when nobody is in it. */
+  readonly levelStarts: readonly number[];
+}
+
+interface GridSums {
+  readonly unit: 'GRID_STEP';
+  readonly sums: readonly bigint[];
+}
+
+/** Exactly the order that `risk` gives: floats rank, and `risk` ranks those whose floats are too close to tell. */
+export function makeQueue(sources: QueueSources): Queue {
+  const { members, columns, margins, heads } = sources;
+  const total = members.slots.length;
+  const eligible = new Uint32Array(total);
+  const keys = new Float64Array(total);
+  const errors = new Float64Array(total);
+  const unscored: number[] = [];
+  const score = new ScoreSweep(sources);
+  let count = 0;
+  for (let member = 0; member < total; member++) {
+    const slot = at(members.slots, member);
+    if (at(columns.kinds, at(heads.rows, slot)) !== TRADER || at(margins.held, slot) === 1) continue;
+    if (!score.take(member)) {
+      unscored.push(member);
+      continue;
+    }
+    eligible[count] = member;
+    keys[count] = score.key;
+    errors[count] = score.error;
+    count++;
+  }
+  const places = placesDescending(keys.slice(0, count));
+  const order = new Uint32Array(count + unscored.length);
+  for (let i = 0; i < count; i++) order[i] = at(eligible, at(places, i));
+  settleClose(sources, order, places, keys, errors);
+  unscored.sort((a, b) => compareIds(sources, a, b));
+  order.set(unscored, count);
+  const ranks = new Uint32Array(total);
+  for (let i = 0; i < order.length; i++) ranks[at(order, i)] = i + 1;
+  const ahead = sumAhead(sources, order);
+  return { length: order.length, order, ranks, ahead, levelStarts: levelStarts(ahead, order.length) };
+}
+
+/** The score of one position after another, without an object for each. */
+class ScoreSweep {
+  key = 0;
+  /** Bound of the key's distance from the exact score. */
+  error = 0;
+  readonly #of: QueueSources;
+  readonly #market: FloatMarket;
+
+  constructor(sources: QueueSources) {
+    const market = sources.markets[sources.marketNumber];
+    if (market === undefined) throw new Error('a queue without its market');
+    this.#of = sources;
+    this.#market = market;
+  }
+
+  /** False: without a score, last in the queue. */
+  take(member: number): boolean {
+    const { members, columns, margins, heads, scoreName, caution } = this.#of;
+    const slot = at(members.slots, member);
+    const p = at(members.positions, member);
+    const equity = at(margins.equity, slot);
+    const equityError = at(margins.equityError, slot);
+    if (equity < -equityError) return false;
+    const worth = at(columns.steps, p) * this.#market.lotWorth;
+    const cost = at(columns.costs, p);
+    const profit = worth - cost;
+    const notional = Math.abs(worth);
+    const base = scoreName === 'LEVERAGED_RETURN' ? Math.abs(cost) : notional;
+    if (!(equity > equityError)) return this.#exact(slot);
+    if (cost === 0 || notional === 0) {
+      this.key = 0;
+      this.error = 0;
+      return true;
+    }
+    let relative = profitError(worth, cost, caution) / Math.abs(profit) + equityError / equity + PER_SCORE * caution;
+    let share = 1;
+    if (scoreName === 'LEVERAGED_RETURN' && at(columns.counts, at(heads.rows, slot)) > 1) {
+      const own = maintenanceOf(this.#market, notional);
+      const all = at(margins.maintenance, slot);
+      share = own / all;
+      relative += maintenanceError(notional, caution) / own + at(margins.maintenanceError, slot) / all;
+    }
+    const leverage = notional / (equity * share);
+    const key = profit < 0 ? profit / base / leverage : (profit / base) * leverage;
+    // Written so that a NaN, of a division by nothing, goes the exact way too.
+    if (!(relative < LARGEST_ERROR && Math.abs(key) < NEARLY_CUT)) return this.#exact(slot);
+    this.key = key;
+    this.error = Math.abs(key) * relative * (1 + LARGEST_ERROR) + GRID_STEP;
+    return true;
+  }
+
+  #exact(slot: number): boolean {
+    const value = this.#of.exactScore(slot);
+    if (value === null) return false;
+    this.key = value.toNumber() + 0;
+    this.error = Math.abs(this.key) * 2 * ROUNDING;
+    return true;
+  }
+}
+
+/** Sorts by exact scores whatever stands so close that the floats may err: `order` beside the sorted `places`. */
+function settleClose(
+  sources: QueueSources,
+  order: Uint32Array,
+  places: Uint32Array,
+  keys: Float64Array,
+  errors: Float64Array,
+): void {
+  const count = places.length;
+  // By place: the highest that it or anyone behind it may be.
+  const highest = new Float64Array(count + 1);
+  highest[count] = Number.NEGATIVE_INFINITY;
+  for (let i = count - 1; i >= 0; i--) {
+    const place = at(places, i);
+    highest[i] = Math.max(at(highest, i + 1), at(keys, place) + at(errors, place));
+  }
+  let start = 0;
+  let lowest = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < count; i++) {
+    const place = at(places, i);
+    lowest = Math.min(lowest, at(keys, place) - at(errors, place));
+    if (lowest <= at(highest, i + 1)) continue;
+    if (i > start) sortExactly(sources, order.subarray(start, i + 1));
+    start = i + 1;
+    lowest = Number.POSITIVE_INFINITY;
+  }
+}
+
+function sortExactly(sources: QueueSources, close: Uint32Array): void {
+  const { members, exactScore } = sources;
+  const scores = new Map<number, Decimal>();
+  for (const member of close) {
+    const score = exactScore(at(members.slots, member));
+    if (score === null) throw new Error('a scored position lost its score');
+    scores.set(member, score);
+  }
+  close.sort((a, b) => {
+    const [x, y] = [scores.get(a), scores.get(b)];
+    const order = x === undefined || y === undefined ? 0 : y.cmp(x);
+    return order === 0 ? compareIds(sources, a, b) : order;
+  });
+}
+
+/** By code units, which for ids is the order of their bytes. */
+function compareIds({ columns, members }: QueueSources, a: number, b: number): number {
+  const x = columns.ids[at(members.slots, a)] ?? '';
+  const y = columns.ids[at(members.slots, b)] ?? '';
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+function sumAhead({ columns, members }: QueueSources, order: Uint32Array): Queue['ahead'] {
+  const sums = new Float64Array(order.length + 1);
+  let sum = 0;
+  for (let i = 0; i < order.length; i++) {
+    sum += Math.abs(at(columns.steps, at(members.positions, at(order, i))));
+    sums[i + 1] = sum;
+  }
+  // Below the limit every partial sum is a whole number that a double holds.
+  if (sum < LARGEST_FLOAT_SUM) return { unit: 'SIZE_STEP', sums };
+  const exact = [0n];
+  let whole = 0n;
+  for (const member of order) {
+    const size = columns.sizeInGridSteps(at(members.positions, member));
+    whole += size < 0n ? -size : size;
+    exact.push(whole);
+  }
+  return { unit: 'GRID_STEP', sums: exact };
+}
+
+/** level = 5 − ⌊5 · ahead ÷ whole⌋, and what is ahead only grows: level 5 − k begins where 5 · ahead reaches k · whole. */
+function levelStarts(ahead: Queue['ahead'], length: number): number[] {
+  const starts: number[] = [];
+  let rank = 1;
+  for (let k = 1; k < LEVELS; k++) {
+    while (rank <= length && !reaches(ahead, rank - 1, length, k)) rank++;
+    starts.push(rank);
+  }
+  return starts;
+}
+
+function reaches(ahead: Queue['ahead'], index: number, length: number, k: number): boolean {
+  if (ahead.unit === 'SIZE_STEP') return LEVELS * at(ahead.sums, index) >= k * at(ahead.sums, length);
+  return BigInt(LEVELS) * (ahead.sums[index] ?? 0n) >= BigInt(k) * (ahead.sums[length] ?? 0n);
+}
+
+/** 5 goes first, 1 last. */
+export function levelOf({ levelStarts }: Queue, rank: number): number {
+  let level = LEVELS;
+  for (const start of levelStarts) if (rank >= start) level--;
+  return level;
+}

@@ -1,0 +1,52 @@
+import { readAccountRows } from '../db/account-rows.js';
+import type { Tx } from '../db/connect.js';
+import { goesOn, readHistoryPlace, type HistoryPlace } from '../db/history-place.js';
+import { loadCircumstances, loadLastStatuses, type LastStatus } from '../db/risk-state.js';
+import type { Instant } from '../risk/instant.js';
+import { ColumnBook } from './column-book.js';
+import { Columns, type AddedRow } from './columns.js';
+
+/** A book, and the point in the database's history that it stands at. */
+export interface TakenBook {
+  readonly book: ColumnBook;
+  readonly place: HistoryPlace;
+  /** Number of the newest status transition that it knows; 0: none. */
+  readonly lastTransition: string;
+}
+
+export interface TakeOptions {
+  /** Accounts read so far. */
+  readonly onProgress?: (accounts: number) => void;
+}
+
+/**
+ * The book of the transaction's snapshot, which must be a repeatable-read one: from `previous` by what changed since,
+ * or wholly anew. Reading a change twice does no harm.
+ */
+export async function takeBook(
+  tx: Tx,
+  at: Instant,
+  previous?: TakenBook,
+  { onProgress }: TakeOptions = {},
+): Promise<TakenBook> {
+  const place = await readHistoryPlace(tx);
+  const last = previous !== undefined && goesOn(previous.place, place) ? previous : undefined;
+  const circumstances = await loadCircumstances(tx, at, last?.book);
+  const columns = last?.book.columns ?? new Columns();
+  columns.know(circumstances.markets.values());
+  const added: AddedRow[] = [];
+  for await (const row of readAccountRows(tx, last?.place.xmin ?? null)) {
+    added.push(columns.add(row));
+    onProgress?.(added.length);
+  }
+  const statuses = await loadLastStatuses(tx, last?.lastTransition ?? null);
+  const changes = { circumstances, added, statuses };
+  const book = last === undefined ? ColumnBook.make(columns, changes) : last.book.advance(changes);
+  return { book, place, lastTransition: newestOf(statuses, last?.lastTransition ?? '0') };
+}
+
+function newestOf(statuses: ReadonlyMap<string, LastStatus>, known: string): string {
+  let newest = BigInt(known);
+  for (const { transitionId } of statuses.values()) if (BigInt(transitionId) > newest) newest = BigInt(transitionId);
+  return newest.toString();
+}

@@ -1,0 +1,27 @@
+import type { Reader } from './connect.js';
+
+/** A point in the history of one database that a follower has reached. */
+export interface HistoryPlace {
+  /** The cluster, its timeline and the database: a restored backup or a promoted standby has another. */
+  readonly history: string;
+  /** Every transaction below had ended, so its rows are known. */
+  readonly xmin: string;
+  /** The first transaction number that was not given out yet. */
+  readonly xmax: string;
+}
+
+/** Of the snapshot of a repeatable-read transaction. */
+export async function readHistoryPlace(reader: Reader): Promise<HistoryPlace> {
+  const [place] = await reader<HistoryPlace[]>`
+    select s.system_identifier || '/' || c.timeline_id || '/' || d.oid as history,
+           pg_snapshot_xmin(pg_current_snapshot())::text as xmin, pg_snapshot_xmax(pg_current_snapshot())::text as xmax
+    from pg_control_system() s, pg_control_checkpoint() c, pg_database d where d.datname = current_database()`;
+  if (place === undefined) throw new Error('no snapshot');
+  return place;
+}
+
+/** Whether a follower at `last` may go on with what changed, or must take everything anew because history is another. */
+export function goesOn(last: HistoryPlace, now: HistoryPlace): boolean {
+  // Transaction numbers only grow: fewer of them than before are those of an older backup.
+  return last.history === now.history && BigInt(now.xmax) >= BigInt(last.xmax);
+}

@@ -1,0 +1,143 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { digestOf } from '../../src/engine/digest.js';
+import { ceilFraction, dec, GRID, ZERO, type Decimal } from '../../src/risk/decimal.js';
+import { valuate, type Account } from '../../src/risk/margin.js';
+import { MemoryLaps } from '../support/memory-laps.js';
+import { columnBookOf, PlainBook, type WholeState } from '../support/plain-book.js';
+import { bookPlan } from '../support/random-plan.js';
+import { told } from '../support/told-book.js';
+import { unequalBook } from '../support/unequal-book.js';
+import { wholeState } from '../support/whole-state.js';
+
+/** Beside a threshold: nothing a double of these amounts can tell from it. */
+const NEAR = ['-10', '-1', '0', '1', '10'].map((grains) => dec(grains).times(GRID));
+const THRESHOLDS = ['ZERO', 'MAINTENANCE', 'CALL', 'WARNING'] as const;
+
+interface Nudge {
+  readonly threshold: (typeof THRESHOLDS)[number];
+  readonly distance: Decimal;
+}
+
+const nudges = fc.array(fc.record({ threshold: fc.constantFrom(...THRESHOLDS), distance: fc.constantFrom(...NEAR) }), {
+  minLength: 13,
+  maxLength: 13,
+});
+
+/** Gives each account the balance at which its equity stands so near to a threshold. */
+function atThresholds(state: WholeState, by: readonly Nudge[]): WholeState {
+  const accounts = [...state.accounts.values()].map((account, k): Account => {
+    const valuation = valuate(account, state.markets, state.marks);
+    const nudge = by[k];
+    if (valuation === null || nudge === undefined) return account;
+    const { maintenance } = valuation;
+    const wanted = {
+      ZERO,
+      MAINTENANCE: maintenance,
+      CALL: ceilFraction(maintenance, state.venue.callRatio),
+      WARNING: ceilFraction(maintenance, state.venue.warningRatio),
+    }[nudge.threshold].plus(nudge.distance);
+    return { ...account, balance: account.balance.plus(wanted).minus(valuation.equity) };
+  });
+  return { ...state, accounts: new Map(accounts.map((account) => [account.id, account])) };
+}
+
+/** Sizes of up to 10^15 steps and prices from 10^-8 to 10^8, on whatever the book has. */
+function stretched(state: WholeState, power: number): WholeState {
+  const factor = dec(`1${'0'.repeat(power)}`);
+  const accounts = [...state.accounts.values()].map((account): Account => ({
+    ...account,
+    positions: new Map([...account.positions].map(([id, { size, cost }]) => [id, { size: size.times(factor), cost }])),
+  }));
+  return { ...state, accounts: new Map(accounts.map((account) => [account.id, account])) };
+}
+
+const isStorable = (state: WholeState): boolean =>
+  [...state.accounts.values()].every((account) =>
+    [account.balance, ...[...account.positions.values()].flatMap(({ size, cost }) => [size, cost])].every(
+      (amount) => amount.abs().lt('1e20') && amount.decimalPlaces() <= 18,
+    ),
+  );
+
+describe('the book in columns', () => {
+  it('says of any book what risk says', () => {
+    fc.assert(
+      fc.property(unequalBook, (book) => {
+        const state = wholeState(book);
+        expect(told(columnBookOf(state))).toEqual(told(new PlainBook(state)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('says the same where equity lies within a few grains of a threshold', () => {
+    fc.assert(
+      fc.property(unequalBook, nudges, (book, by) => {
+        const state = atThresholds(wholeState(book), by);
+        fc.pre(isStorable(state));
+        expect(told(columnBookOf(state))).toEqual(told(new PlainBook(state)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('says the same of sizes up to where amounts end', () => {
+    fc.assert(
+      fc.property(unequalBook, fc.integer({ min: 1, max: 15 }), (book, power) => {
+        const state = stretched(wholeState(book), power);
+        fc.pre(isStorable(state));
+        expect(told(columnBookOf(state))).toEqual(told(new PlainBook(state)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('would be wrong if its error bounds were too small', () => {
+    const broken = fc.check(
+      fc.property(unequalBook, nudges, (book, by) => {
+        const state = atThresholds(wholeState(book), by);
+        fc.pre(isStorable(state));
+        expect(told(columnBookOf(state, 1e-3))).toEqual(told(new PlainBook(state)));
+      }),
+      { numRuns: 300, endOnFailure: true },
+    );
+    expect(broken.failed).toBe(true);
+  });
+
+  it('says after any changes what a book made anew says', () => {
+    fc.assert(
+      fc.property(unequalBook, unequalBook, fc.array(fc.integer({ min: 0, max: 12 })), (book, other, picks) => {
+        const state = wholeState(book);
+        // The same terms, so that positions of the other book are of markets that this one has.
+        const changes = wholeState({ ...other, markets: book.markets, venue: book.venue });
+        let [columns, plain] = [columnBookOf(state), new PlainBook(state)];
+        const first = told(columns);
+        for (const pick of picks) {
+          const account = [...changes.accounts.values()][pick];
+          if (account === undefined) continue;
+          const kept = plain.account(account.id);
+          const changed = { ...account, ...(kept && { kind: kept.kind, marginAssetId: kept.marginAssetId }) };
+          told(columns);
+          [columns, plain] = [columns.with([changed]), plain.with([changed])];
+        }
+        expect(told(columns)).toEqual(told(plain));
+        expect(told(columnBookOf(state))).toEqual(first);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('a lap with the book', () => {
+  it('decides what a lap that looks at every account decides', () => {
+    fc.assert(
+      fc.property(bookPlan, (plan) => {
+        const [laps, plain] = [new MemoryLaps(plan), new MemoryLaps(plan, (state) => new PlainBook(state))];
+        for (const index of plan.laps.keys()) {
+          expect(digestOf(laps.run(index).outcome)).toBe(digestOf(plain.run(index).outcome));
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+});

@@ -1,0 +1,219 @@
+import { Writable } from 'node:stream';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { startApp, type App } from '../../src/app.js';
+import { closeSql, openSql, type Sql } from '../../src/db/connect.js';
+import { readClock } from '../../src/db/record-notice.js';
+import { catchUp, readDataInstant } from '../../src/db/standby.js';
+import { runLap } from '../../src/engine/run-lap.js';
+import { JobRunner } from '../../src/jobs/runner.js';
+import { createLog } from '../../src/telemetry.js';
+import { assertInvariants } from '../support/checks.js';
+import { testUrl } from '../support/database.js';
+import { startStandbyCluster, type StandbyCluster } from '../support/standby-cluster.js';
+import { createTestVenue, type TestVenue } from '../support/venue.js';
+
+const CONFIG = { host: '127.0.0.1', port: 0 };
+const CATCH_UP_MS = 30_000;
+
+let cluster: StandbyCluster;
+let primary: Sql;
+let standby: Sql;
+let venue: TestVenue;
+/** The laps of the primary: what makes the instant of the standby's data go on. */
+let engine: JobRunner;
+let readUrl: string;
+let apps: App[] = [];
+let complaints: string[] = [];
+
+const sink = new Writable({
+  write(chunk: Buffer, _encoding, done) {
+    complaints.push(chunk.toString());
+    done();
+  },
+});
+
+beforeAll(async () => {
+  cluster = await startStandbyCluster();
+  primary = openSql(cluster.primaryUrl, { max: 4 });
+  standby = openSql(cluster.standbyUrl, { max: 2 });
+  await primary`alter role backstop_reader login password 'reader'`;
+  venue = await createTestVenue(primary, { staleAfterMs: 86_400_000 });
+  await venue.account('alice', { deposit: '20' });
+  await venue.account('bob', { deposit: '100' });
+  await tellPrice('100');
+  await venue.trade('BTCUSDT', 'alice', 'bob', '10', '100');
+  engine = new JobRunner({ sql: primary, log: createLog('silent'), worker: 'engine/test', pollMs: 50 });
+  await primary`update job set interval_ms = 200`;
+  engine.start();
+  // Whoever only reads needs no more than the reader's role.
+  const url = new URL(cluster.standbyUrl);
+  [url.username, url.password] = ['backstop_reader', 'reader'];
+  readUrl = url.href;
+  await catchUp(primary, standby, CATCH_UP_MS);
+});
+afterAll(async () => {
+  await engine.stop();
+  await assertInvariants(primary);
+  await closeSql(standby);
+  await closeSql(primary);
+  await cluster.remove();
+});
+afterEach(async () => {
+  for (const app of apps) await app.stop();
+  apps = [];
+  complaints = [];
+});
+
+async function startApi(url = readUrl): Promise<App> {
+  const log = createLog('warn', sink);
+  const app = await startApp({ databaseUrl: cluster.primaryUrl, readUrl: url, config: CONFIG, log, role: 'api' });
+  apps.push(app);
+  return app;
+}
+
+async function tellPrice(price: string): Promise<void> {
+  venue.at = await readClock(primary);
+  await venue.price('BTCUSDT', price);
+}
+
+interface Answer<T> {
+  readonly data: T;
+  readonly errors?: unknown;
+}
+
+async function ask<T>(app: App, query: string): Promise<Answer<T>> {
+  const response = await fetch(app.url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query }),
+  });
+  return (await response.json()) as Answer<T>;
+}
+
+interface Glance {
+  readonly systemStatus: {
+    readonly now: string;
+    readonly book: { readonly code: string; readonly computedAt: string };
+  };
+  readonly market: { readonly markPrice: { readonly price: string } };
+}
+
+interface Seen {
+  readonly now: string;
+  readonly bookAt: string;
+  readonly fresh: string;
+  readonly price: string;
+}
+
+async function look(app: App): Promise<Seen> {
+  const query = '{ systemStatus { now book { code computedAt } } market(symbol: "BTCUSDT") { markPrice { price } } }';
+  const { data } = await ask<Glance>(app, query);
+  const { now, book } = data.systemStatus;
+  return { now, bookAt: book.computedAt, fresh: book.code, price: data.market.markPrice.price };
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo().catch(() => false))) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+describe('an API process with a standby', () => {
+  it('answers from the standby, follows the primary, and complains of nothing', async () => {
+    const app = await startApi();
+    for (const price of ['100.5', '101']) {
+      await tellPrice(price);
+      await until(async () => (await look(app)).price === price);
+    }
+    expect((await look(app)).fresh).toBe('FRESH');
+    const [readers] = await standby<{ count: number }[]>`
+      select count(*)::integer as count from pg_stat_activity where usename = 'backstop_reader'`;
+    expect(readers?.count).toBeGreaterThan(0);
+    expect(complaints).toEqual([]);
+  });
+
+  it('writes to the primary, and answers a mutation with what it wrote', async () => {
+    const app = await startApi();
+    const create = `mutation { accountCreate(input: { externalId: "zoe", traderId: "alice", marginAssetSymbol: "USDT" })
+      { account { externalId margin { status } trader { externalId } } userErrors { message } } }`;
+    const account = { externalId: 'zoe', margin: { status: 'HEALTHY' }, trader: { externalId: 'alice' } };
+    expect(await ask(app, create)).toEqual({ data: { accountCreate: { account, userErrors: [] } } });
+    const halt = (action: string): string =>
+      `mutation { ${action}(input: { marketSymbol: "ETHUSDT", changedBy: "desk", reason: "test" }) { market { status } userErrors { message } } }`;
+    for (const [action, status] of [
+      ['marketHalt', 'HALTED'],
+      ['marketResume', 'ACTIVE'],
+    ] as const) {
+      expect(await ask(app, halt(action))).toEqual({ data: { [action]: { market: { status }, userErrors: [] } } });
+    }
+    const lap = 'mutation { jobRun(input: { name: "waterfall", dryRun: true }) { outcome userErrors { message } } }';
+    await until(async () => JSON.stringify(await ask(app, lap)).includes('"RAN"'));
+  });
+
+  it('does not claim to be newer than a standby that lags', async () => {
+    const app = await startApi();
+    await standby`select pg_wal_replay_pause()`;
+    await until(async () => (await standby`select where pg_get_wal_replay_pause_state() = 'paused'`).length === 1);
+    const pausedAt = await readClock(primary);
+    await tellPrice('102');
+    await runLap(primary, { worker: 'test' });
+    // Several intervals of the follower: each time it takes the same old book.
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    const lagging = await look(app);
+    expect(lagging.price).toBe('101');
+    expect(lagging.bookAt < pausedAt).toBe(true);
+    expect(lagging.now > pausedAt).toBe(true);
+    const { lagMs } = await readDataInstant(standby);
+    expect(lagMs).toBeGreaterThan(2000);
+    // A mutation does not wait for it for ever, and tells what the primary holds.
+    const fund = `mutation { insuranceFundContribute(input: { id: "late", insuranceFundId: "fund-usdt", amount: "1" })
+      { insuranceFund { balance } userErrors { message } } }`;
+    const balance = { insuranceFundContribute: { insuranceFund: { balance: expect.any(String) }, userErrors: [] } };
+    expect(await ask(app, fund)).toEqual({ data: balance });
+    expect(complaints.join('')).toContain('the standby lags');
+    await standby`select pg_wal_replay_resume()`;
+    await until(async () => {
+      const { price, bookAt } = await look(app);
+      return price === '102' && bookAt > pausedAt;
+    });
+  });
+
+  it('survives a restart of the standby, and catches up', async () => {
+    const app = await startApi();
+    await cluster.stopStandby();
+    await tellPrice('103');
+    // What is in memory is still answered, with its age.
+    const held = await ask(app, '{ accounts(first: 1) { edges { node { margin { freshness { computedAt } } } } } }');
+    expect(held.errors).toBeUndefined();
+    const restartedAt = await readClock(primary);
+    await cluster.startStandby();
+    await until(async () => {
+      const { price, bookAt } = await look(app);
+      return price === '103' && bookAt > restartedAt;
+    });
+  });
+
+  it('is refused a database that is no standby of the primary, or out of reach', async () => {
+    await expect(startApi(testUrl('postgres'))).rejects.toThrow(
+      'DATABASE_READ_URL names a database that is no standby of the one at DATABASE_URL.',
+    );
+    const nowhere = new URL(readUrl);
+    nowhere.port = '1';
+    await expect(startApi(nowhere.href)).rejects.toThrow(/^DATABASE_READ_URL cannot be used: .*ECONNREFUSED/);
+  });
+});
+
+describe('the instant of the data', () => {
+  it('is known at once after a restart without news, and is the clock after a promotion', async () => {
+    await engine.stop();
+    const [last] = await primary<{ at: string }[]>`select max(ended_at) as at from job_run`;
+    for (const server of [primary, standby]) await server`checkpoint`;
+    await cluster.stopStandby();
+    await cluster.startStandby();
+    const restartedAt = await readClock(primary);
+    const { at } = await readDataInstant(standby);
+    expect(at >= (last?.at ?? '')).toBe(true);
+    expect(at < restartedAt).toBe(true);
+    await standby`select pg_promote()`;
+    expect((await readDataInstant(standby)).at > restartedAt).toBe(true);
+    expect((await readDataInstant(standby)).lagMs).toBe(0);
+  });
+});

@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { packageRoot } from '../../src/config.js';
+
+/** `backstop serve` in a process of its own, as it is started from a shell. */
+export interface Served {
+  /** What it printed as its address, up to the path. */
+  readonly origin: string;
+  /** How it ended: its exit code, or the signal. */
+  readonly ended: Promise<number | string>;
+  signal(name: NodeJS.Signals): void;
+  health(): Promise<Record<string, unknown>>;
+}
+
+interface Ended {
+  readonly code: number | string;
+  readonly said: string;
+}
+
+const BIN = path.join(packageRoot, 'bin/backstop.js');
+
+/** Resolves when it is ready; rejects with what it said when it ends before. */
+export async function startServe(role: string, environment: Readonly<Record<string, string>>): Promise<Served> {
+  const { child, ended } = spawnServe(role, environment);
+  const ready = new Promise<string>((resolve) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const origin = /http:\/\/[^/\s]+/.exec(line)?.[0];
+      if (origin !== undefined) resolve(origin);
+    });
+  });
+  const failed = ended.then(({ said }): never => {
+    throw new Error(`serve ended: ${said}`);
+  });
+  const origin = await Promise.race([ready, failed]);
+  failed.catch(() => undefined);
+  return {
+    origin,
+    ended: ended.then(({ code }) => code),
+    signal: (name) => child.kill(name),
+    health: async () => (await (await fetch(`${origin}/healthz`)).json()) as Record<string, unknown>,
+  };
+}
+
+/** What it says when it does not start. */
+export async function refusalOfServe(role: string, environment: Readonly<Record<string, string>>): Promise<Ended> {
+  return spawnServe(role, environment).ended;
+}
+
+function spawnServe(role: string, environment: Readonly<Record<string, string>>) {
+  const child = spawn(process.execPath, [BIN, 'serve', '--role', role], {
+    env: { ...process.env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'warn', BACKSTOP_DEMO: 'off', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  // A test run that was killed leaves nothing behind.
+  const end = (): boolean => child.kill('SIGKILL');
+  process.once('exit', end);
+  let said = '';
+  child.stderr.on('data', (text: Buffer) => (said += text.toString()));
+  const ended = new Promise<Ended>((resolve) => {
+    child.once('close', (code, signal) => {
+      process.removeListener('exit', end);
+      resolve({ code: code ?? signal ?? 'unknown', said });
+    });
+  });
+  return { child, ended };
+}
