@@ -24,18 +24,40 @@ export async function insertMany<T>(
   await tx.unsafe(statement(table, columns), parameters(columns, rows), { prepare: true });
 }
 
-/** Likewise; returns the identities in the order of the rows. */
-export async function insertReturningIds<T>(
+/** Likewise, each row under the number that was reserved for it. */
+export async function insertNumbered<T>(
   tx: Tx,
   table: string,
+  ids: readonly string[],
   columns: readonly Column<T>[],
   rows: readonly T[],
-): Promise<string[]> {
-  if (rows.length === 0) return [];
-  const text = `${statement(table, columns)} returning id`;
-  const stored = await tx.unsafe<{ id: string }[]>(text, parameters(columns, rows), { prepare: true });
-  // An identity is drawn row by row in the order of the select, so ascending ids are the order of the rows.
-  return stored.map((row) => row.id).sort((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1));
+): Promise<void> {
+  if (rows.length === 0) return;
+  if (ids.length !== rows.length) throw new Error(`${String(ids.length)} numbers for ${String(rows.length)} rows`);
+  const text = statement(table, [['id', 'bigint', () => null], ...columns]).replace(
+    ') select',
+    ') overriding system value select',
+  );
+  await tx.unsafe(text, [[...ids], ...parameters(columns, rows)], { prepare: true });
+}
+
+/** Draws so many numbers of each table's identity, ascending, before the rows are written: so nothing waits for them. */
+export async function reserveIds<Table extends string>(
+  tx: Tx,
+  counts: Readonly<Record<Table, number>>,
+): Promise<Record<Table, readonly string[]>> {
+  const wanted = Object.entries<number>(counts).filter(([, count]) => count > 0);
+  const drawn = new Map<string, string[]>(Object.keys(counts).map((table) => [table, []]));
+  if (wanted.length > 0) {
+    const rows = await tx<{ table: string; id: string }[]>`
+      select t.name as table, nextval(t.numbers) as id
+      from (select name, pg_get_serial_sequence(name, 'id')::regclass as numbers, count
+            from unnest(${wanted.map(([table]) => table)}::text[], ${wanted.map(([, count]) => count)}::integer[]) as w (name, count)) t
+        cross join lateral generate_series(1, t.count)`;
+    for (const { table, id } of rows) drawn.get(table)?.push(id);
+  }
+  for (const ids of drawn.values()) ids.sort((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1));
+  return Object.fromEntries(drawn) as unknown as Record<Table, readonly string[]>;
 }
 
 function statement<T>(table: string, columns: readonly Column<T>[]): string {

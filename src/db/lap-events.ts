@@ -1,12 +1,26 @@
 import type { DeleverageEvent, Leg, Outcome, Skip } from '../risk/outcome.js';
 import { entriesOf } from '../risk/ranking.js';
 import type { Tx } from './connect.js';
-import { idAt, insertMany, insertReturningIds, type Column } from './insert-many.js';
+import { idAt, insertMany, insertNumbered, type Column } from './insert-many.js';
+import { allSent } from './pipeline.js';
 import { ofLap, type LapKey } from './lap-history.js';
 
-/** Stores the rankings that the events used, once each; returns their row ids by digest. */
-async function insertRankings(tx: Tx, lap: LapKey, events: readonly DeleverageEvent[]): Promise<Map<string, string>> {
-  const used = [...new Map(events.map((event) => [event.ranking.id, event])).values()];
+/** The events of each ranking that was used, first in the order of the events. */
+function byRanking(events: readonly DeleverageEvent[]): DeleverageEvent[] {
+  return [...new Map(events.map((event) => [event.ranking.id, event])).values()];
+}
+
+export function countRankings(events: readonly DeleverageEvent[]): number {
+  return byRanking(events).length;
+}
+
+/** Stores the rankings that the events used, once each. */
+function insertRankings(
+  tx: Tx,
+  lap: LapKey,
+  ids: readonly string[],
+  used: readonly DeleverageEvent[],
+): Promise<unknown> {
   const columns: Column<DeleverageEvent>[] = [
     ['lap_id', 'bigint', () => lap.id],
     ['market_id', 'text', (r) => r.marketId],
@@ -17,7 +31,7 @@ async function insertRankings(tx: Tx, lap: LapKey, events: readonly DeleverageEv
     ['queue_length', 'integer', (r) => r.ranking.queueLength],
     ['queue_size', 'numeric', (r) => r.ranking.queueSize],
   ];
-  const ids = await insertReturningIds(tx, 'ranking', columns, used);
+  const inserted = insertNumbered(tx, 'ranking', ids, columns, used);
   const entries = used.flatMap((event, i) =>
     [...entriesOf(event.ranking)].map((entry) => ({ ...entry, rankingId: idAt(ids, i) })),
   );
@@ -32,25 +46,23 @@ async function insertRankings(tx: Tx, lap: LapKey, events: readonly DeleverageEv
     ['profit_ratio', 'numeric', (r) => r.score.profitRatio],
     ['leverage', 'numeric', (r) => r.score.leverage],
   ];
-  await insertMany(tx, 'ranking_entry', entryColumns, entries);
-  return new Map(used.map((event, i) => [event.ranking.id, idAt(ids, i)]));
+  return allSent([inserted, insertMany(tx, 'ranking_entry', entryColumns, entries)]);
 }
 
-export interface StoredEvents {
-  readonly eventIds: readonly string[];
-  /** Of each event, in the order of its legs. */
-  readonly legIds: readonly (readonly string[])[];
+/** Numbers reserved for the rows. */
+export interface EventIds {
+  readonly liquidations: readonly string[];
+  readonly rankings: readonly string[];
+  readonly events: readonly string[];
+  readonly legs: readonly string[];
 }
 
-export async function insertEvents(
-  tx: Tx,
-  lap: LapKey,
-  outcome: Outcome,
-  liquidationIds: readonly string[],
-): Promise<StoredEvents> {
-  const { events, liquidations } = outcome;
-  const rankingIds = await insertRankings(tx, lap, events);
-  const tried = new Map(liquidations.map((l, i) => [`${l.accountId} ${l.marketId}`, idAt(liquidationIds, i)]));
+/** Sends everything about the events. Liquidations have been sent before. */
+export function insertEvents(tx: Tx, lap: LapKey, { events, liquidations }: Outcome, ids: EventIds): Promise<unknown> {
+  const used = byRanking(events);
+  const rankings = insertRankings(tx, lap, ids.rankings, used);
+  const rankingIds = new Map(used.map((event, i) => [event.ranking.id, idAt(ids.rankings, i)]));
+  const tried = new Map(liquidations.map((l, i) => [`${l.accountId} ${l.marketId}`, idAt(ids.liquidations, i)]));
   const columns: Column<DeleverageEvent>[] = [
     ...ofLap<DeleverageEvent>(lap),
     ['market_id', 'text', (r) => r.marketId],
@@ -83,19 +95,17 @@ export async function insertEvents(
     ['size_closed_at_mark', 'numeric', (r) => r.sizeClosedAtMark],
     ['realized_pnl', 'numeric', (r) => r.realizedPnl],
   ];
-  const eventIds = await insertReturningIds(tx, 'deleverage_event', columns, events);
-  const legIds = await insertLegs(tx, events, eventIds);
-  await insertSkips(tx, events, eventIds);
-  return { eventIds, legIds };
+  return allSent([
+    rankings,
+    insertNumbered(tx, 'deleverage_event', ids.events, columns, events),
+    insertLegs(tx, events, ids),
+    insertSkips(tx, events, ids.events),
+  ]);
 }
 
-async function insertLegs(
-  tx: Tx,
-  events: readonly DeleverageEvent[],
-  eventIds: readonly string[],
-): Promise<string[][]> {
+async function insertLegs(tx: Tx, events: readonly DeleverageEvent[], ids: EventIds): Promise<void> {
   const rows = events.flatMap((event, i) =>
-    event.legs.map((leg, k) => ({ ...leg, ordinal: k + 1, eventId: idAt(eventIds, i), bankruptId: event.accountId })),
+    event.legs.map((leg, k) => ({ ...leg, ordinal: k + 1, eventId: idAt(ids.events, i), bankruptId: event.accountId })),
   );
   const plain = (...names: (keyof Leg)[]): Column<(typeof rows)[number]>[] =>
     names.map((name) => [name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), 'numeric', (r) => r[name]]);
@@ -132,9 +142,7 @@ async function insertLegs(
     ),
     ...plain('maintenanceAfter', 'leverageBefore', 'leverageAfter', 'entryPriceBefore', 'entryPriceAfter'),
   ];
-  const ids = await insertReturningIds(tx, 'deleverage_leg', columns, rows);
-  let place = 0;
-  return events.map((event) => event.legs.map(() => idAt(ids, place++)));
+  await insertNumbered(tx, 'deleverage_leg', ids.legs, columns, rows);
 }
 
 async function insertSkips(tx: Tx, events: readonly DeleverageEvent[], eventIds: readonly string[]): Promise<void> {

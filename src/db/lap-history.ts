@@ -1,8 +1,9 @@
 import type { Instant } from '../risk/instant.js';
 import type { CallEnded, CallOpened, Cover, Liquidation, Transition } from '../risk/outcome.js';
 import type { Decimal } from '../risk/decimal.js';
-import { idAt, insertMany, insertReturningIds, type Column } from './insert-many.js';
+import { idAt, insertMany, insertNumbered, type Column } from './insert-many.js';
 import type { Tx } from './connect.js';
+import { allSent } from './pipeline.js';
 
 /** The lap that the rows belong to. */
 export interface LapKey {
@@ -39,8 +40,12 @@ export async function insertLapPrices(tx: Tx, lap: LapKey, rows: readonly LapPri
   await insertMany(tx, 'lap_price', columns, rows);
 }
 
-/** Ids in the order of the rows. */
-export async function insertTransitions(tx: Tx, lap: LapKey, rows: readonly Transition[]): Promise<string[]> {
+export async function insertTransitions(
+  tx: Tx,
+  lap: LapKey,
+  ids: readonly string[],
+  rows: readonly Transition[],
+): Promise<void> {
   const columns: Column<Transition>[] = [
     ...ofLap<Transition>(lap),
     ['account_id', 'text', (r) => r.accountId],
@@ -50,7 +55,7 @@ export async function insertTransitions(tx: Tx, lap: LapKey, rows: readonly Tran
     ['equity', 'numeric', (r) => r.equity],
     ['maintenance', 'numeric', (r) => r.maintenance],
   ];
-  return insertReturningIds(tx, 'margin_status_transition', columns, rows);
+  await insertNumbered(tx, 'margin_status_transition', ids, columns, rows);
 }
 
 export interface CallTerms {
@@ -95,7 +100,12 @@ export async function releaseCalls(tx: Tx, lap: LapKey, callIds: readonly string
   await tx`update margin_call set released_at = ${lap.at}::timestamptz where id = any(${[...callIds]}::bigint[])`;
 }
 
-export async function insertLiquidations(tx: Tx, lap: LapKey, rows: readonly Liquidation[]): Promise<string[]> {
+export function insertLiquidations(
+  tx: Tx,
+  lap: LapKey,
+  ids: readonly string[],
+  rows: readonly Liquidation[],
+): Promise<unknown> {
   const columns: Column<Liquidation>[] = [
     ...ofLap<Liquidation>(lap),
     ['account_id', 'text', (r) => r.accountId],
@@ -122,9 +132,7 @@ export async function insertLiquidations(tx: Tx, lap: LapKey, rows: readonly Liq
     ['equity_after', 'numeric', (r) => r.equityAfter],
     ['maintenance_after', 'numeric', (r) => r.maintenanceAfter],
   ];
-  const ids = await insertReturningIds(tx, 'liquidation', columns, rows);
-  await insertFills(tx, rows, ids);
-  return ids;
+  return allSent([insertNumbered(tx, 'liquidation', ids, columns, rows), insertFills(tx, rows, ids)]);
 }
 
 async function insertFills(tx: Tx, liquidations: readonly Liquidation[], ids: readonly string[]): Promise<void> {
@@ -144,7 +152,7 @@ async function insertFills(tx: Tx, liquidations: readonly Liquidation[], ids: re
   await insertMany(tx, 'liquidation_fill', columns, rows);
 }
 
-export async function insertCovers(tx: Tx, lap: LapKey, rows: readonly Cover[]): Promise<string[]> {
+export async function insertCovers(tx: Tx, lap: LapKey, ids: readonly string[], rows: readonly Cover[]): Promise<void> {
   const columns: Column<Cover>[] = [
     ...ofLap<Cover>(lap),
     ['account_id', 'text', (r) => r.accountId],
@@ -156,7 +164,7 @@ export async function insertCovers(tx: Tx, lap: LapKey, rows: readonly Cover[]):
     ['fund_paid', 'numeric', (r) => r.fundPaid],
     ['bad_debt', 'numeric', (r) => r.badDebt],
   ];
-  return insertReturningIds(tx, 'deficit_cover', columns, rows);
+  await insertNumbered(tx, 'deficit_cover', ids, columns, rows);
 }
 
 export interface ForcedTrade {

@@ -57,34 +57,38 @@ export function copyRow(...values: readonly string[]): string {
   return `${values.join('\t')}\n`;
 }
 
-/** The positions that wait, as openings; each with its first change. */
+/** The positions that wait, as openings; each with its first change. Sent together: none waits for an answer to the other. */
 export async function openPositions(tx: Tx, at: Instant): Promise<void> {
-  await tx`
-    with opened as (
-      insert into opening_position (account_id, market_id, size, cost, at)
-      select account_id, market_id, size, cost, ${at}::timestamptz from import_position
-      returning id, account_id, market_id, size, cost, at)
-    insert into position_change
-      (account_id, market_id, cause, cause_id, size_change, cost_change, realized_pnl, size_after, cost_after, at)
-    select account_id, market_id, 'OPENING', id, size, cost, 0, size, cost, at from opened`;
-  await tx`
-    insert into position (account_id, market_id, settlement_asset_id, account_kind, account_mode, size, cost)
-    select account_id, market_id, settlement_asset_id, account_kind, account_mode, size, cost from import_position`;
-  await tx`truncate import_position`;
+  await Promise.all([
+    tx`
+      with opened as (
+        insert into opening_position (account_id, market_id, size, cost, at)
+        select account_id, market_id, size, cost, ${at}::timestamptz from import_position
+        returning id, account_id, market_id, size, cost, at)
+      insert into position_change
+        (account_id, market_id, cause, cause_id, size_change, cost_change, realized_pnl, size_after, cost_after, at)
+      select account_id, market_id, 'OPENING', id, size, cost, 0, size, cost, at from opened`,
+    tx`
+      insert into position (account_id, market_id, settlement_asset_id, account_kind, account_mode, size, cost)
+      select account_id, market_id, settlement_asset_id, account_kind, account_mode, size, cost from import_position`,
+    tx`truncate import_position`,
+  ]);
 }
 
 /** The balances that wait and their first ledger entry. An opening balance has no row of its own that caused it: its cause id is 0. */
 export async function openBalances(tx: Tx, at: Instant): Promise<void> {
-  await tx`
-    with opened as (
-      insert into balance (account_id, asset_id, account_kind, account_mode, amount, sequence)
-      select account_id, asset_id, account_kind, account_mode, amount, case when amount = 0 then 0 else 1 end
-      from import_balance
-      on conflict (account_id, asset_id) do update set amount = excluded.amount, sequence = excluded.sequence)
-    insert into ledger_entry (account_id, asset_id, sequence, amount, balance_after, kind, cause, cause_id, at)
-    select account_id, asset_id, 1, amount, amount, 'OPENING', 'OPENING', 0, ${at}::timestamptz
-    from import_balance where amount <> 0`;
-  await tx`truncate import_balance`;
+  await Promise.all([
+    tx`
+      with opened as (
+        insert into balance (account_id, asset_id, account_kind, account_mode, amount, sequence)
+        select account_id, asset_id, account_kind, account_mode, amount, case when amount = 0 then 0 else 1 end
+        from import_balance
+        on conflict (account_id, asset_id) do update set amount = excluded.amount, sequence = excluded.sequence)
+      insert into ledger_entry (account_id, asset_id, sequence, amount, balance_after, kind, cause, cause_id, at)
+      select account_id, asset_id, 1, amount, amount, 'OPENING', 'OPENING', 0, ${at}::timestamptz
+      from import_balance where amount <> 0`,
+    tx`truncate import_balance`,
+  ]);
 }
 
 /** Accounts whose balance or positions have ever changed: nothing can be opened in them any more. */

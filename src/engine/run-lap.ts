@@ -15,7 +15,6 @@ import { recordRun } from '../db/lap-state.js';
 import { inTransaction } from '../db/transaction.js';
 import { messageOf } from '../errors.js';
 import type { Instant } from '../risk/instant.js';
-import { digestOf } from './digest.js';
 import { Lap, type ShownLevel } from './lap.js';
 import { countsOf, storeOutcome, type LapCounts } from './store-outcome.js';
 import { act, survey } from './waterfall.js';
@@ -153,14 +152,13 @@ async function lapIn(
   const at = options.at ?? (await readClock(tx));
   const taken = await takeBook(tx, at, options.memory?.last?.taken);
   const lap = await decideLap(tx, taken.book, options.memory?.last, job.round);
-  const digest = digestOf(lap.outcome);
   const counts = countsOf(lap);
-  const ran = { kind: 'RAN', at, digest, more: lap.outcome.more, counts, attempts, book: lap.bookAfter() } as const;
   const round = (BigInt(job.round) + 1n).toString();
   // A dry run stores too, so that whatever the database would refuse is refused here as well; then all is undone.
   // What another process has published since is compared whole.
   const published = options.memory?.last?.round === job.round ? options.memory.last.book : undefined;
-  const shown = await storeOutcome(tx, lap, { id: round, at }, digest, ran.book, published);
+  const { digest, after, shown } = await storeOutcome(tx, lap, { id: round, at }, published);
+  const ran = { kind: 'RAN', at, digest, more: lap.outcome.more, counts, attempts, book: after } as const;
   if (options.dryRun === true) throw new DryRunEnds({ ...ran, round: null, dryRun: true });
   await recordRun(tx, {
     jobId: WATERFALL_JOB,

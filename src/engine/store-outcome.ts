@@ -1,15 +1,18 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Book } from '../book/book.js';
 import type { Tx } from '../db/connect.js';
-import { insertEvents } from '../db/lap-events.js';
+import { reserveIds } from '../db/insert-many.js';
+import { countRankings, insertEvents } from '../db/lap-events.js';
 import * as history from '../db/lap-history.js';
 import { haltMarkets, publishLevels, type PublishedLevel } from '../db/lap-state.js';
 import { lockAccounts, lockMarkets } from '../db/locks.js';
+import { allSent, Pipeline } from '../db/pipeline.js';
 import { appendLedger } from '../db/record-ledger.js';
 import { announce } from '../db/record-notice.js';
 import { writePositions } from '../db/record-positions.js';
 import { addMilliseconds } from '../risk/instant.js';
 import type { Cause, Outcome } from '../risk/outcome.js';
+import { digestOf } from './digest.js';
 import type { Lap, ShownLevel } from './lap.js';
 
 export interface LapCounts {
@@ -44,47 +47,67 @@ export function countsOf(lap: Lap): LapCounts {
   };
 }
 
+/** What is left of a stored lap beside its rows. */
+export interface Stored {
+  readonly digest: string;
+  /** The state that the lap left. */
+  readonly after: Book;
+  /** The levels that are published from now on. */
+  readonly shown: ReadonlyMap<string, ShownLevel>;
+}
+
 /**
  * Stores what a lap decided. The accounts that it changed are locked first; one that is no longer as the lap saw it
- * fails. Returns the levels that are published from now on.
+ * fails. Statements are sent one behind the other, so that the database writes while this process makes the next ones.
  */
 export async function storeOutcome(
   tx: Tx,
   lap: Lap,
   key: history.LapKey,
-  digest: string,
-  after: Book,
   published: Book | undefined,
-): Promise<ReadonlyMap<string, ShownLevel>> {
+): Promise<Stored> {
   const { outcome } = lap;
-  await lockMarkets(
-    tx,
-    outcome.halts.map((halt) => halt.marketId),
-    'CHANGE',
-  );
-  await lockAccounts(
-    tx,
-    [...lap.changed()].map((account) => account.id),
-  );
-  const isHistory = leavesHistory(outcome);
-  if (isHistory) await history.insertLap(tx, key, digest, outcome.more);
-  await storeCalls(tx, lap, key);
-  const liquidationIds = await history.insertLiquidations(tx, key, outcome.liquidations);
-  const { eventIds, legIds } = await insertEvents(tx, key, outcome, liquidationIds);
-  const coverIds = await history.insertCovers(tx, key, outcome.covers);
-  const writes = [
-    whileWriting(() => levelsOf(lap, after, published)),
-    history.insertForcedTrades(tx, key, forcedTrades(outcome, liquidationIds, legIds)),
-    storeBookings(tx, outcome, key, { LIQUIDATION: liquidationIds, DELEVERAGE: eventIds, COVER: coverIds }),
-    haltMarkets(tx, key, outcome.halts),
-    history.insertLapPrices(tx, key, isHistory ? lapPrices(lap) : []),
-  ] as const;
-  // Each to its end, even when one fails: a statement sent after the rollback would be a transaction of its own.
-  await Promise.allSettled(writes);
-  const [levels] = await Promise.all(writes);
-  await publishLevels(tx, key, levels.changed, levels.gone);
-  await announce(tx, 'lap');
-  return shownAfter(lap, key, levels);
+  const writes = new Pipeline();
+  const halted = outcome.halts.map((halt) => halt.marketId);
+  writes.send(lockMarkets(tx, halted, 'CHANGE'));
+  const changed = [...lap.changed()].map((account) => account.id);
+  writes.send(lockAccounts(tx, changed));
+  const reserved = reserveIds(tx, {
+    margin_status_transition: outcome.transitions.length,
+    liquidation: outcome.liquidations.length,
+    ranking: countRankings(outcome.events),
+    deleverage_event: outcome.events.length,
+    deleverage_leg: outcome.events.reduce((sum, event) => sum + event.legs.length, 0),
+    deficit_cover: outcome.covers.length,
+  });
+  writes.send(reserved);
+  try {
+    const digest = await whileWriting(() => digestOf(outcome));
+    const ids = await reserved;
+    const isHistory = leavesHistory(outcome);
+    if (isHistory) writes.send(history.insertLap(tx, key, digest, outcome.more));
+    writes.send(storeCalls(tx, lap, key, ids.margin_status_transition));
+    writes.send(history.insertLiquidations(tx, key, ids.liquidation, outcome.liquidations));
+    const { ranking: rankings, deleverage_event: events, deleverage_leg: legs, liquidation: liquidations } = ids;
+    // Costly for the database, so that it has work while the rankings are written out here.
+    writes.send(
+      storeBookings(tx, outcome, key, { LIQUIDATION: liquidations, DELEVERAGE: events, COVER: ids.deficit_cover }),
+    );
+    writes.send(insertEvents(tx, key, outcome, { rankings, events, legs, liquidations }));
+    writes.send(history.insertCovers(tx, key, ids.deficit_cover, outcome.covers));
+    writes.send(history.insertForcedTrades(tx, key, forcedTrades(outcome, liquidations, legs)));
+    writes.send(haltMarkets(tx, key, outcome.halts));
+    writes.send(history.insertLapPrices(tx, key, isHistory ? lapPrices(lap) : []));
+    const { after, levels } = await whileWriting(() => {
+      const left = lap.bookAfter();
+      return { after: left, levels: levelsOf(lap, left, published) };
+    });
+    writes.send(publishLevels(tx, key, levels.changed, levels.gone));
+    writes.send(announce(tx, 'lap'));
+    return { digest, after, shown: shownAfter(lap, key, levels) };
+  } finally {
+    await writes.done();
+  }
 }
 
 /** Works when the statements begun beside it have left for the database, so that both sides are busy at once. */
@@ -94,9 +117,8 @@ async function whileWriting<T>(work: () => T): Promise<T> {
   return work();
 }
 
-async function storeCalls(tx: Tx, lap: Lap, key: history.LapKey): Promise<void> {
+function storeCalls(tx: Tx, lap: Lap, key: history.LapKey, ids: readonly string[]): Promise<unknown> {
   const { outcome, book, venue } = lap;
-  const ids = await history.insertTransitions(tx, key, outcome.transitions);
   // The first of the lap is the one of step 1, which the calls of step 2 follow.
   const transitionOf = new Map([...outcome.transitions.entries()].reverse().map(([i, t]) => [t.accountId, ids[i]]));
   const terms: history.CallTerms = {
@@ -110,13 +132,13 @@ async function storeCalls(tx: Tx, lap: Lap, key: history.LapKey): Promise<void> 
       throw new Error(`a margin call of ${call.accountId} without the transition that caused it`);
     return { ...call, transitionId };
   });
-  await history.endCalls(tx, key, outcome.callsEnded);
-  await history.releaseCalls(
-    tx,
-    key,
-    outcome.callsReleased.map((call) => call.callId),
-  );
-  await history.insertCalls(tx, key, terms, opened);
+  const released = outcome.callsReleased.map((call) => call.callId);
+  return allSent([
+    history.insertTransitions(tx, key, ids, outcome.transitions),
+    history.endCalls(tx, key, outcome.callsEnded),
+    history.releaseCalls(tx, key, released),
+    history.insertCalls(tx, key, terms, opened),
+  ]);
 }
 
 async function storeBookings(
@@ -154,8 +176,9 @@ async function storeBookings(
 function forcedTrades(
   outcome: Outcome,
   liquidationIds: readonly string[],
-  legIds: readonly (readonly string[])[],
+  legIds: readonly string[],
 ): history.ForcedTrade[] {
+  let place = 0;
   const fromLiquidations = outcome.liquidations.flatMap((liquidation, i) =>
     liquidation.fills.map((fill) => ({
       kind: 'LIQUIDATION',
@@ -170,8 +193,8 @@ function forcedTrades(
       legId: null,
     })),
   );
-  const fromLegs = outcome.events.flatMap((event, i) =>
-    event.legs.map((leg, k) => ({
+  const fromLegs = outcome.events.flatMap((event) =>
+    event.legs.map((leg) => ({
       kind: leg.stage,
       marketId: event.marketId,
       accountId: event.accountId,
@@ -181,7 +204,7 @@ function forcedTrades(
       value: leg.value.neg(),
       price: leg.price,
       liquidationId: null,
-      legId: legIds[i]?.[k] ?? null,
+      legId: legIds[place++] ?? null,
     })),
   );
   return [...fromLiquidations, ...fromLegs];

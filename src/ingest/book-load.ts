@@ -11,7 +11,7 @@ export type LoadedType = CopiedTable;
 type Rows = Record<CopiedTable, string[]>;
 
 /** Rows that are sent at once. */
-const CHUNK_ROWS = 10_000;
+const CHUNK_ROWS = 20_000;
 const ORDER = ['trader', 'account', 'balance', 'position'] as const;
 
 /**
@@ -73,8 +73,10 @@ export class BookLoad {
 
   async #store(rows: Rows): Promise<void> {
     for (const table of ORDER) await copyRows(this.#tx, table, rows[table]);
-    if (rows.balance.length > 0) await openBalances(this.#tx, this.#at);
-    if (rows.position.length > 0) await openPositions(this.#tx, this.#at);
+    await Promise.all([
+      rows.balance.length > 0 ? openBalances(this.#tx, this.#at) : undefined,
+      rows.position.length > 0 ? openPositions(this.#tx, this.#at) : undefined,
+    ]);
   }
 
   #wait(table: CopiedTable, row: string): void {

@@ -103,11 +103,19 @@ begin
 end $$;
 create trigger account_marked before update on account for each row execute function mark_account();
 
+-- One at a time, and seldom any: who locked the accounts has marked them. The plan of a session is made once, from tables
+-- that may have been small then; a lookup by key stays right when they have grown.
 create function mark_accounts_of_rows() returns trigger language plpgsql as $$
+declare
+  unmarked record;
 begin
-  -- An array, so that the plan of a session is index lookups, whatever number of rows it was first made for.
-  update account a set changed_in = pg_current_xact_id()
-  where a.id = any (array(select account_id::text from touched)) and a.changed_in <> pg_current_xact_id();
+  for unmarked in
+    select t.account_id from (select distinct account_id from touched) t
+    where (select a.changed_in from account a where a.id = t.account_id) <> pg_current_xact_id()
+    order by t.account_id
+  loop
+    update account set changed_in = pg_current_xact_id() where id = unmarked.account_id;
+  end loop;
   return null;
 end $$;
 do $$
@@ -127,7 +135,7 @@ end $$;
 -- ── the ledger ──────────────────────────────────────────────────────────────────────────────────────────────
 
 -- Once a statement, over its new rows: each entry goes on where the one before it ended. Here and below `lateral` and
--- the subqueries keep the plan to index lookups too.
+-- the subqueries keep the plans to lookups by key too.
 create function guard_ledger_continuity() returns trigger language plpgsql as $$
 declare
   broken record;
