@@ -1,4 +1,6 @@
 import { BookFollower } from './book/follower.js';
+import { Sweeper } from './book/sweeper.js';
+import type { TakenBook } from './book/take-book.js';
 import type { Config, Role } from './config.js';
 import { closeSql, openSql, type Sql } from './db/connect.js';
 import { listenForChanges } from './db/listen.js';
@@ -25,6 +27,8 @@ export interface AppOptions {
   readonly config: Pick<Config, 'host' | 'port'>;
   readonly log: Log;
   readonly role?: Role;
+  /** Told of the accounts of the first book as they are read. */
+  readonly onProgress?: (accounts: number) => void;
 }
 
 /** What is running, to be ended in the reverse order. */
@@ -46,8 +50,12 @@ export async function startApp(options: AppOptions): Promise<App> {
     // The job has connections of its own, so that no burst of queries makes a lap wait for one.
     const jobSql = openSql(databaseUrl, { max: 3, applicationName: 'backstop-engine' });
     closers.push(() => closeSql(jobSql));
-    const runner = role === 'api' ? undefined : new JobRunner({ sql: jobSql, log, worker: engineName });
-    const api = role === 'engine' ? undefined : await makeApi(options, jobSql, closers);
+    const sweeper = new Sweeper();
+    closers.push(() => sweeper.stop());
+    const api = role === 'engine' ? undefined : await makeApi(options, jobSql, sweeper, closers);
+    // One memory for both: what the API's book has read, the first lap need not read again.
+    const memory = { sweeper, ...(api && { first: api.taken }) };
+    const runner = role === 'api' ? undefined : new JobRunner({ sql: jobSql, log, worker: engineName, memory });
     const listening = await listenForChanges(jobSql, (kind) => {
       api?.hint();
       if (kind !== 'lap') runner?.hint(kind !== 'reconnected');
@@ -70,9 +78,16 @@ interface Api {
   readonly server: Server;
   /** Something has been committed on the primary. */
   hint(): void;
+  /** The newest book. */
+  readonly taken: () => TakenBook;
 }
 
-async function makeApi({ databaseUrl, readUrl, log }: AppOptions, jobSql: Sql, closers: Closers): Promise<Api> {
+async function makeApi(
+  { databaseUrl, readUrl, log, onProgress }: AppOptions,
+  jobSql: Sql,
+  sweeper: Sweeper,
+  closers: Closers,
+): Promise<Api> {
   const primary: Clients = {
     sql: openSql(databaseUrl, { applicationName: 'backstop-api' }),
     prisma: openPrisma(databaseUrl),
@@ -84,15 +99,17 @@ async function makeApi({ databaseUrl, readUrl, log }: AppOptions, jobSql: Sql, c
   const standby = readUrl === undefined ? undefined : await openStandby(readUrl, primary.sql, log);
   if (standby !== undefined) closers.push(() => standby.stop());
   const { sql, prisma } = standby ?? primary;
-  const book = new BookFollower({ sql, log });
+  const book = new BookFollower({ sql, log, sweeper, ...(onProgress && { onProgress }) });
   await book.start();
   closers.push(() => book.stop());
   const hint = (): void => {
     book.hint();
   };
-  const runJob = (dryRun: boolean): Promise<LapResult> => runLap(jobSql, { worker: handName, dryRun });
+  const taken = (): TakenBook => book.taken();
+  const runJob = (dryRun: boolean): Promise<LapResult> =>
+    runLap(jobSql, { worker: handName, dryRun, memory: { first: taken, sweeper } });
   const parts = { sql, prisma, log, runJob };
-  if (standby === undefined) return { server: await createServer({ ...parts, book }), hint };
+  if (standby === undefined) return { server: await createServer({ ...parts, book }), hint, taken };
   const server = await createServer({ ...parts, primary, book: standby.readingOwnWrites(book) });
-  return { server, hint: standby.delay(hint) };
+  return { server, hint: standby.delay(hint), taken };
 }

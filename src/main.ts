@@ -8,6 +8,7 @@ import { startDemoFeed } from './demo/feed.js';
 import { isEmpty, loadDemo } from './demo/first-start.js';
 import { BackstopError, messageOf } from './errors.js';
 import type { Log } from './telemetry.js';
+import { showProgress } from './progress.js';
 import { untilStopped } from './until-stopped.js';
 import { welcome, welcomeEngine } from './welcome.js';
 
@@ -29,7 +30,16 @@ export async function serve(config: Config, log: Log): Promise<number> {
     // It belongs to whoever runs the job: of any number of API processes none adds to it.
     const hasDemo = config.demo && role !== 'api';
     if (hasDemo) await startDemo(sql, log, closers);
-    const app = await startApp({ databaseUrl: database.url, readUrl, config, log, role });
+    // A large book takes a while to read; on a terminal it shows how far it is.
+    const progress = process.stderr.isTTY ? showProgress('accounts read') : undefined;
+    const app = await startApp({
+      ...{ databaseUrl: database.url, readUrl, config, log, role },
+      ...(progress && {
+        onProgress: (accounts: number) => {
+          progress.update(accounts);
+        },
+      }),
+    }).finally(() => progress?.stop());
     closers.push(() => app.stop());
     process.stdout.write(
       role === 'engine' ? welcomeEngine(app.url, database) : await welcome(sql, { url: app.url, database, hasDemo }),

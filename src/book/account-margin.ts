@@ -29,7 +29,7 @@ export function marginOf(
   { venue }: Pick<MarginSources, 'venue'>,
   account: Account,
   valuation: AccountValuation | null,
-  last: LastStatus | undefined,
+  last: Omit<LastStatus, 'transitionId'> | undefined,
 ): AccountMargin {
   if (account.kind !== 'TRADER') return { account, valuation, status: null, held: false };
   if (valuation === null || isHeld(valuation, venue)) {
@@ -40,6 +40,10 @@ export function marginOf(
   return { account, valuation, status: statusOf(valuation, venue), held: false };
 }
 
-export function valuedMargin(sources: MarginSources, account: Account, last: LastStatus | undefined): AccountMargin {
+export function valuedMargin(
+  sources: MarginSources,
+  account: Account,
+  last: Omit<LastStatus, 'transitionId'> | undefined,
+): AccountMargin {
   return marginOf(sources, account, valuate(account, sources.markets, sources.marks), last);
 }

@@ -1,29 +1,23 @@
 import { rowOfAccount } from '../db/account-rows.js';
-import type { LastStatus } from '../db/risk-state.js';
+import type { Circumstances, LastStatus } from '../db/risk-state.js';
 import { sideOf, type Side } from '../risk/contract.js';
 import { ofGridSteps } from '../risk/decimal.js';
 import type { Account, MarginStatus } from '../risk/margin.js';
 import { percentileOf, score, type PublishedRanking } from '../risk/ranking.js';
 import type { AccountMargin } from './account-margin.js';
 import type { Book, Indicator, OpenInterest, StatusCounts } from './book.js';
-import type { Circumstances } from '../db/risk-state.js';
-import { at, HASH_LANES, NO_ROW, TRADER, type Columns } from './columns.js';
+import { at, NO_ROW, TRADER } from './column-reader.js';
+import type { Columns } from './columns.js';
+import { queueKey, type Members } from './members.js';
 import { QueueRanking, type ScoreOf } from './queue-ranking.js';
-import { makeQueue, type Members } from './queue.js';
-import { addHash, circumstancesDigest, rankingId } from './ranking-id.js';
+import { circumstancesDigest, rankingId } from './ranking-id.js';
 import { NO_STATUS } from './screen.js';
-import {
-  advance,
-  codeOf,
-  remade,
-  emptyState,
-  exactMargin,
-  MARGIN_STATUSES,
-  membersOf,
-  queueKey,
-  recordedCode,
-} from './state.js';
-import type { BookState, Changes } from './state.js';
+import { advance, completed, eager, emptyState, remade, stepTo, type BookState, type Changes } from './state.js';
+import { codeOf, MARGIN_STATUSES, recordedCode } from './status-codes.js';
+import { completedMembers, exactMargin, membersIn, rankQueue, type Swept, type SweepTask } from './sweep.js';
+
+/** Sweeps in another thread, so that this one goes on answering. */
+export type SweepElsewhere = (task: SweepTask) => Promise<Swept>;
 
 /** A book over columns: floats screen, `risk` decides. */
 export class ColumnBook implements Book {
@@ -38,14 +32,25 @@ export class ColumnBook implements Book {
     this.takenAtMs = takenAtMs;
   }
 
-  /** Of rows in columns of their own. `caution` multiplies all error bounds; below 1 floats decide what they cannot know. */
-  static make(columns: Columns, changes: Changes, caution = 1): ColumnBook {
-    return new ColumnBook(advance(emptyState(columns, caution), changes));
+  /** Nobody's, over new columns. `caution` multiplies all error bounds; below 1 floats decide what they cannot know. */
+  static empty(columns: Columns, caution = 1): ColumnBook {
+    return new ColumnBook(emptyState(columns, caution));
+  }
+
+  /** Accounts, those of other states that share the columns included. */
+  get slotCount(): number {
+    return this.#state.heads.count;
   }
 
   /** Where rows for `advance` are added. */
   get columns(): Columns {
     return this.#state.columns;
+  }
+
+  /** The book after the changes, swept elsewhere, all of its rankings made. */
+  async advanceBy(sweepTask: SweepElsewhere, changes: Changes): Promise<ColumnBook> {
+    const step = eager(stepTo(this.#state, changes));
+    return new ColumnBook(completed(step, await sweepTask(step.task)));
   }
 
   /** The same book with every margin and ranking made anew: what a move of all prices costs. */
@@ -123,7 +128,7 @@ export class ColumnBook implements Book {
   *moved(): Iterable<string> {
     const { margins, lastCodes, columns, heads } = this.#state;
     const isMoved = (slot: number): boolean =>
-      at(columns.kinds, at(heads.rows, slot)) === TRADER &&
+      at(columns.arrays.kinds, at(heads.rows, slot)) === TRADER &&
       codeOf(at(margins.status, slot), at(margins.held, slot)) !== recordedCode(lastCodes, slot);
     for (const slot of this.#slotsWhere(isMoved)) yield this.#id(slot);
   }
@@ -131,7 +136,7 @@ export class ColumnBook implements Book {
   unranked(marketId: string, side: Side): readonly string[] {
     const { columns, heads, margins } = this.#state;
     const slots = [...this.#members(marketId, side).slots].filter(
-      (slot) => at(columns.kinds, at(heads.rows, slot)) !== TRADER || at(margins.held, slot) === 1,
+      (slot) => at(columns.arrays.kinds, at(heads.rows, slot)) !== TRADER || at(margins.held, slot) === 1,
     );
     return slots.map((slot) => this.#id(slot)).sort();
   }
@@ -190,7 +195,7 @@ export class ColumnBook implements Book {
   }
 
   #id(slot: number): string {
-    return this.#state.columns.ids[slot] ?? '';
+    return this.#state.columns.names.ids[slot] ?? '';
   }
 
   *#slots(after?: string): Iterable<number> {
@@ -220,50 +225,33 @@ export class ColumnBook implements Book {
   }
 
   #members(marketId: string, side: Side): Members {
-    const { members, columns, heads } = this.#state;
+    const { members } = this.#state;
     const key = queueKey(marketId, side);
-    const known = members.get(key);
-    if (known !== undefined) return known;
-    const made = membersOf(columns, heads, columns.marketNumber(marketId), side);
-    members.set(key, made);
-    return made;
+    if (!members.has(key)) for (const [each, made] of completedMembers(this.#state, members)) members.set(each, made);
+    return membersIn(members, key);
   }
 
   #makeRanking(marketId: string, side: Side): PublishedRanking {
-    const { columns, heads, margins, floats, caution, circumstances, lastStatuses } = this.#state;
+    const { columns, heads, margins, circumstances, lastCodes } = this.#state;
     const market = circumstances.markets.get(marketId);
     if (market === undefined) throw new Error(`no market ${marketId}`);
     const members = this.#members(marketId, side);
     // The ranking outlives this book where nothing of it moves, so it holds on to no more than it needs.
-    const sources = { columns, heads, circumstances, lastStatuses };
+    const sources = { columns, heads, circumstances, lastCodes };
     const known = this.#known;
     const scoreOf: ScoreOf = (slot) => {
       const { valuation } = known.get(slot) ?? exactMargin(sources, slot);
-      if (valuation === null) throw new Error(`${columns.ids[slot] ?? ''} cannot be valued`);
+      if (valuation === null) throw new Error(`${columns.names.ids[slot] ?? ''} cannot be valued`);
       return score(market.policy.score, valuation, marketId);
     };
-    const queue = makeQueue({
-      ...{ columns, heads, margins, members, caution, markets: floats },
-      marketNumber: columns.marketNumber(marketId),
-      scoreName: market.policy.score,
-      exactScore: (slot) => scoreOf(slot).value,
-    });
+    const made = this.#state.queues.get(queueKey(marketId, side));
+    const { queue, hash } = made ?? rankQueue(this.#state, margins, members, marketId);
+    this.#digest ??= circumstancesDigest(circumstances);
     return new QueueRanking({
       ...{ marketId, side, queue, columns, heads, members, scoreOf },
-      id: this.#rankingId(marketId, side, members),
+      id: rankingId(this.#digest, marketId, side, hash),
       policyVersion: market.policy.version,
       sizeStep: market.sizeStep,
     });
-  }
-
-  #rankingId(marketId: string, side: Side, { slots }: Members): string {
-    const { columns, heads, circumstances } = this.#state;
-    this.#digest ??= circumstancesDigest(circumstances);
-    const sum = new Uint32Array(HASH_LANES);
-    for (const slot of slots) {
-      const first = at(heads.rows, slot) * HASH_LANES;
-      addHash(sum, columns.hashes.subarray(first, first + HASH_LANES));
-    }
-    return rankingId(this.#digest, marketId, side, sum);
   }
 }

@@ -5,6 +5,7 @@ import { inTransaction } from '../db/transaction.js';
 import { messageOf } from '../errors.js';
 import type { Log } from '../telemetry.js';
 import type { Book } from './book.js';
+import type { Sweeper } from './sweeper.js';
 import { takeBook, type TakenBook } from './take-book.js';
 
 /** A book, and when this process took it, by its own monotonic clock: what its age is measured from. */
@@ -17,6 +18,10 @@ export interface FollowerOptions {
   readonly log: Log;
   /** A refresh at least so often, hints or none. */
   readonly intervalMs?: number;
+  /** Sweeps a large book in a thread of its own. */
+  readonly sweeper?: Sweeper;
+  /** Told of the first book's accounts as they are read. */
+  readonly onProgress?: (accounts: number) => void;
 }
 
 const DEFAULT_INTERVAL_MS = 1000;
@@ -51,8 +56,13 @@ export class BookFollower {
   }
 
   current(): FollowedBook {
+    return this.taken().book;
+  }
+
+  /** The newest book with its place in the database's history: where another reader may go on from. */
+  taken(): TakenBook {
     if (this.#taken === undefined) throw new Error('the book has not been taken yet');
-    return this.#taken.book;
+    return this.#taken;
   }
 
   /** Something changed, or may have: a refresh follows, one at a time, however many hints come meanwhile. */
@@ -65,13 +75,13 @@ export class BookFollower {
 
   /** Takes a book that is newer than this call, and returns it. */
   async refresh(): Promise<FollowedBook> {
-    const { sql, log } = this.#options;
+    const { sql, log, sweeper, onProgress } = this.#options;
     const askedAtMs = performance.now();
     const last = this.#taken;
     // Before the snapshot, which then holds all that was committed until this instant, on a standby as well.
     const { at, lagMs } = await readDataInstant(sql);
     const taken = await inTransaction(sql, { isolation: 'repeatable read', readOnly: true }, (tx) =>
-      takeBook(tx, at, last),
+      takeBook(tx, at, last, { sweeper, onProgress: last === undefined ? onProgress : undefined }),
     );
     if (last !== undefined && taken.book.columns !== last.book.columns && taken.place.history !== last.place.history) {
       log.warn(

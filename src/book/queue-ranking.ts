@@ -1,8 +1,10 @@
 import type { Side } from '../risk/contract.js';
 import { dec, ofGridSteps, ZERO, type Decimal } from '../risk/decimal.js';
 import type { PublishedRanking, RankEntry, Score } from '../risk/ranking.js';
-import { at, type Columns, type Heads } from './columns.js';
-import { levelOf, type Members, type Queue } from './queue.js';
+import { at, type Heads } from './column-reader.js';
+import type { Columns } from './columns.js';
+import type { Members } from './members.js';
+import { levelOf, type Queue } from './queue.js';
 
 export type ScoreOf = (slot: number) => Score;
 
@@ -42,7 +44,7 @@ export class QueueRanking implements PublishedRanking {
 
   accountAt(rank: number): string {
     const { columns, members } = this.#of;
-    return columns.ids[at(members.slots, this.#member(rank))] ?? '';
+    return columns.names.ids[at(members.slots, this.#member(rank))] ?? '';
   }
 
   levelAt(rank: number): number {
@@ -93,12 +95,13 @@ export class QueueRanking implements PublishedRanking {
   #marketsOfAll(): Set<string> {
     const { columns, heads, members, queue } = this.#of;
     const numbers = new Set<number>();
+    const { firsts, counts, markets } = columns.arrays;
     for (const member of queue.order) {
       const row = at(heads.rows, at(members.slots, member));
-      const first = at(columns.firsts, row);
-      for (let p = first; p < first + at(columns.counts, row); p++) numbers.add(at(columns.markets, p));
+      const first = at(firsts, row);
+      for (let p = first; p < first + at(counts, row); p++) numbers.add(at(markets, p));
     }
-    return new Set([...numbers].map((number) => columns.marketIds[number] ?? ''));
+    return new Set([...numbers].map((number) => columns.names.markets[number] ?? ''));
   }
 
   #member(rank: number): number {

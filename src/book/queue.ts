@@ -1,6 +1,7 @@
 import type { ScoreName } from '../risk/margin.js';
 import type { Decimal } from '../risk/decimal.js';
-import { at, TRADER, type Columns, type Heads } from './columns.js';
+import { at, TRADER, type ColumnReader, type Heads } from './column-reader.js';
+import type { Members } from './members.js';
 import { maintenanceError, maintenanceOf, profitError, type FloatMarket, type Margins } from './screen.js';
 import { placesDescending } from './sort.js';
 
@@ -17,15 +18,8 @@ const NEARLY_CUT = 9e17;
 const LARGEST_FLOAT_SUM = 2 ** 50;
 const LEVELS = 5;
 
-/** All positions of one market and side, in the order of their accounts' slots. */
-export interface Members {
-  readonly slots: Uint32Array;
-  /** Place of each position in the columns. */
-  readonly positions: Uint32Array;
-}
-
 export interface QueueSources {
-  readonly columns: Columns;
+  readonly columns: ColumnReader;
   readonly heads: Heads;
   readonly margins: Margins;
   readonly members: Members;
@@ -68,7 +62,7 @@ export function makeQueue(sources: QueueSources): Queue {
   let count = 0;
   for (let member = 0; member < total; member++) {
     const slot = at(members.slots, member);
-    if (at(columns.kinds, at(heads.rows, slot)) !== TRADER || at(margins.held, slot) === 1) continue;
+    if (at(columns.arrays.kinds, at(heads.rows, slot)) !== TRADER || at(margins.held, slot) === 1) continue;
     if (!score.take(member)) {
       unscored.push(member);
       continue;
@@ -78,10 +72,19 @@ export function makeQueue(sources: QueueSources): Queue {
     errors[count] = score.error;
     count++;
   }
-  const places = placesDescending(keys.slice(0, count));
+  const places = placesDescending(keys.subarray(0, count));
   const order = new Uint32Array(count + unscored.length);
-  for (let i = 0; i < count; i++) order[i] = at(eligible, at(places, i));
-  settleClose(sources, order, places, keys, errors);
+  // Both in the order of the places from here on: one walk through memory at random instead of three.
+  const lows = new Float64Array(count);
+  const highs = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    const place = at(places, i);
+    const [key, error] = [at(keys, place), at(errors, place)];
+    order[i] = at(eligible, place);
+    lows[i] = key - error;
+    highs[i] = key + error;
+  }
+  settleClose(sources, order, lows, highs);
   unscored.sort((a, b) => compareIds(sources, a, b));
   order.set(unscored, count);
   const ranks = new Uint32Array(total);
@@ -113,8 +116,8 @@ class ScoreSweep {
     const equity = at(margins.equity, slot);
     const equityError = at(margins.equityError, slot);
     if (equity < -equityError) return false;
-    const worth = at(columns.steps, p) * this.#market.lotWorth;
-    const cost = at(columns.costs, p);
+    const worth = at(columns.arrays.steps, p) * this.#market.lotWorth;
+    const cost = at(columns.arrays.costs, p);
     const profit = worth - cost;
     const notional = Math.abs(worth);
     const base = scoreName === 'LEVERAGED_RETURN' ? Math.abs(cost) : notional;
@@ -126,7 +129,7 @@ class ScoreSweep {
     }
     let relative = profitError(worth, cost, caution) / Math.abs(profit) + equityError / equity + PER_SCORE * caution;
     let share = 1;
-    if (scoreName === 'LEVERAGED_RETURN' && at(columns.counts, at(heads.rows, slot)) > 1) {
+    if (scoreName === 'LEVERAGED_RETURN' && at(columns.arrays.counts, at(heads.rows, slot)) > 1) {
       const own = maintenanceOf(this.#market, notional);
       const all = at(margins.maintenance, slot);
       share = own / all;
@@ -150,28 +153,16 @@ class ScoreSweep {
   }
 }
 
-/** Sorts by exact scores whatever stands so close that the floats may err: `order` beside the sorted `places`. */
-function settleClose(
-  sources: QueueSources,
-  order: Uint32Array,
-  places: Uint32Array,
-  keys: Float64Array,
-  errors: Float64Array,
-): void {
-  const count = places.length;
-  // By place: the highest that it or anyone behind it may be.
-  const highest = new Float64Array(count + 1);
-  highest[count] = Number.NEGATIVE_INFINITY;
-  for (let i = count - 1; i >= 0; i--) {
-    const place = at(places, i);
-    highest[i] = Math.max(at(highest, i + 1), at(keys, place) + at(errors, place));
-  }
+/** Sorts by exact scores whatever stands so close that the floats may err. `lows`, `highs`: what a score may be. */
+function settleClose(sources: QueueSources, order: Uint32Array, lows: Float64Array, highs: Float64Array): void {
+  const count = lows.length;
+  // From here on the highest that it or anyone behind it may be.
+  for (let i = count - 2; i >= 0; i--) highs[i] = Math.max(at(highs, i), at(highs, i + 1));
   let start = 0;
   let lowest = Number.POSITIVE_INFINITY;
   for (let i = 0; i < count; i++) {
-    const place = at(places, i);
-    lowest = Math.min(lowest, at(keys, place) - at(errors, place));
-    if (lowest <= at(highest, i + 1)) continue;
+    lowest = Math.min(lowest, at(lows, i));
+    if (i + 1 < count && lowest <= at(highs, i + 1)) continue;
     if (i > start) sortExactly(sources, order.subarray(start, i + 1));
     start = i + 1;
     lowest = Number.POSITIVE_INFINITY;
@@ -195,16 +186,20 @@ function sortExactly(sources: QueueSources, close: Uint32Array): void {
 
 /** By code units, which for ids is the order of their bytes. */
 function compareIds({ columns, members }: QueueSources, a: number, b: number): number {
-  const x = columns.ids[at(members.slots, a)] ?? '';
-  const y = columns.ids[at(members.slots, b)] ?? '';
+  const x = columns.names.ids[at(members.slots, a)] ?? '';
+  const y = columns.names.ids[at(members.slots, b)] ?? '';
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
 function sumAhead({ columns, members }: QueueSources, order: Uint32Array): Queue['ahead'] {
+  const sizes = new Float64Array(members.positions.length);
+  for (let member = 0; member < sizes.length; member++) {
+    sizes[member] = Math.abs(at(columns.arrays.steps, at(members.positions, member)));
+  }
   const sums = new Float64Array(order.length + 1);
   let sum = 0;
   for (let i = 0; i < order.length; i++) {
-    sum += Math.abs(at(columns.steps, at(members.positions, at(order, i))));
+    sum += at(sizes, at(order, i));
     sums[i + 1] = sum;
   }
   // Below the limit every partial sum is a whole number that a double holds.

@@ -21,9 +21,9 @@ export function accountHash({ id, kind, balance, positions }: AccountRow): Uint3
   return Uint32Array.from([0, 1, 2, 3], (lane) => digest.readUInt32LE(lane * LANE_BYTES));
 }
 
-/** Adds an account's hash to the sum over a queue's accounts, lane by lane, modulo 2^32: the order does not matter. */
-export function addHash(sum: Uint32Array, hash: Uint32Array): void {
-  for (let lane = 0; lane < sum.length; lane++) sum[lane] = (sum[lane] ?? 0) + (hash[lane] ?? 0);
+/** Adds an account's hash, its lanes beginning at `from`, to the sum over a queue's accounts, lane by lane, modulo 2^32: the order does not matter. */
+export function addHash(sum: Uint32Array, hashes: Uint32Array, from = 0): void {
+  for (let lane = 0; lane < sum.length; lane++) sum[lane] = (sum[lane] ?? 0) + (hashes[from + lane] ?? 0);
 }
 
 /** What the prices, terms and thresholds of a state add to the ids of all of its rankings. */

@@ -2,7 +2,7 @@ import type { MarkFact, MarketState } from '../db/risk-state.js';
 import type { Decimal } from '../risk/decimal.js';
 import { value } from '../risk/contract.js';
 import type { VenueParams } from '../risk/margin.js';
-import { at, TRADER, type Columns, type Heads } from './columns.js';
+import { at, TRADER, type ColumnReader, type Heads } from './column-reader.js';
 
 /** Largest relative error of one rounding to a double. */
 const ROUNDING = 2 ** -53;
@@ -122,7 +122,7 @@ export const UNRECORDED = 255;
 export type Decide = (slot: number) => { readonly status: number; readonly held: number };
 
 export interface Screening {
-  readonly columns: Columns;
+  readonly columns: ColumnReader;
   readonly heads: Heads;
   readonly markets: readonly FloatMarket[];
   readonly venue: VenueParams;
@@ -150,10 +150,11 @@ export class Screen {
   /** Writes the figures of one account into its slot. */
   mark(slot: number, into: Margins): void {
     const { columns, heads, markets, caution } = this.#of;
+    const { kinds, firsts, counts, balances, markets: marketOf, steps, costs } = columns.arrays;
     const row = at(heads.rows, slot);
-    const first = at(columns.firsts, row);
-    const end = first + at(columns.counts, row);
-    const balance = at(columns.balances, row);
+    const first = at(firsts, row);
+    const end = first + at(counts, row);
+    const balance = at(balances, row);
     let equity = balance;
     let amounts = Math.abs(balance);
     let largest = amounts;
@@ -162,10 +163,10 @@ export class Screen {
     let stale = 0;
     let isStale = false;
     for (let p = first; p < end; p++) {
-      const market = markets[at(columns.markets, p)];
+      const market = markets[at(marketOf, p)];
       if (market === undefined) throw new Error('a position without its market');
-      const worth = at(columns.steps, p) * market.lotWorth;
-      const cost = at(columns.costs, p);
+      const worth = at(steps, p) * market.lotWorth;
+      const cost = at(costs, p);
       const notional = Math.abs(worth);
       const margin = maintenanceOf(market, notional);
       equity += worth - cost;
@@ -187,7 +188,7 @@ export class Screen {
     into.maintenanceError[slot] = maintenanceBound;
     let held = 0;
     let status = NO_STATUS;
-    if (at(columns.kinds, row) === TRADER) {
+    if (at(kinds, row) === TRADER) {
       const isHeld = largest >= NEARLY_OUTGROWN || (isStale && this.#isHeld(stale, maintenance, maintenanceBound));
       if (isHeld === null || largest >= NEARLY_OUTGROWN) status = UNDECIDED;
       else if (isHeld || Number.isNaN(equity)) {

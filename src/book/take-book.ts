@@ -5,6 +5,7 @@ import { loadCircumstances, loadLastStatuses, type LastStatus } from '../db/risk
 import type { Instant } from '../risk/instant.js';
 import { ColumnBook } from './column-book.js';
 import { Columns, type AddedRow } from './columns.js';
+import type { Sweeper } from './sweeper.js';
 
 /** A book, and the point in the database's history that it stands at. */
 export interface TakenBook {
@@ -16,8 +17,15 @@ export interface TakenBook {
 
 export interface TakeOptions {
   /** Accounts read so far. */
-  readonly onProgress?: (accounts: number) => void;
+  readonly onProgress?: ((accounts: number) => void) | undefined;
+  /** Sweeps a large book, so that this thread goes on answering meanwhile. */
+  readonly sweeper?: Sweeper | undefined;
+  /** From so many accounts on. */
+  readonly sweptElsewhereFrom?: number | undefined;
 }
+
+/** A sweep of fewer accounts is done before another thread has been told of it. */
+const ACCOUNTS_SWEPT_HERE = 10_000;
 
 /**
  * The book of the transaction's snapshot, which must be a repeatable-read one: from `previous` by what changed since,
@@ -27,12 +35,13 @@ export async function takeBook(
   tx: Tx,
   at: Instant,
   previous?: TakenBook,
-  { onProgress }: TakeOptions = {},
+  { onProgress, sweeper, sweptElsewhereFrom = ACCOUNTS_SWEPT_HERE }: TakeOptions = {},
 ): Promise<TakenBook> {
   const place = await readHistoryPlace(tx);
   const last = previous !== undefined && goesOn(previous.place, place) ? previous : undefined;
   const circumstances = await loadCircumstances(tx, at, last?.book);
-  const columns = last?.book.columns ?? new Columns();
+  const base = last?.book ?? ColumnBook.empty(new Columns());
+  const { columns } = base;
   columns.know(circumstances.markets.values());
   const added: AddedRow[] = [];
   for await (const row of readAccountRows(tx, last?.place.xmin ?? null)) {
@@ -41,7 +50,8 @@ export async function takeBook(
   }
   const statuses = await loadLastStatuses(tx, last?.lastTransition ?? null);
   const changes = { circumstances, added, statuses };
-  const book = last === undefined ? ColumnBook.make(columns, changes) : last.book.advance(changes);
+  const isLarge = Math.max(base.slotCount, added.length) >= sweptElsewhereFrom;
+  const book = isLarge && sweeper !== undefined ? await base.advanceBy(sweeper.sweep, changes) : base.advance(changes);
   return { book, place, lastTransition: newestOf(statuses, last?.lastTransition ?? '0') };
 }
 

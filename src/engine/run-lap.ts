@@ -1,4 +1,5 @@
 import type { Book } from '../book/book.js';
+import type { Sweeper } from '../book/sweeper.js';
 import { takeBook, type TakenBook } from '../book/take-book.js';
 import type { Sql, Tx } from '../db/connect.js';
 import {
@@ -24,6 +25,10 @@ import { act, survey } from './waterfall.js';
  * a lap without it is the same lap, slower.
  */
 export interface LapMemory {
+  /** A book to go on from before there is a last lap. */
+  readonly first?: () => TakenBook;
+  /** Sweeps a large book in a thread of its own. */
+  readonly sweeper?: Sweeper;
   last?: {
     readonly round: string;
     /** As the lap began: what it changed comes with the next one's reading, from the database. */
@@ -150,13 +155,14 @@ async function lapIn(
   if (options.onlyIfDue === true && !job.isDue) return { kind: 'NOT_DUE' };
 
   const at = options.at ?? (await readClock(tx));
-  const taken = await takeBook(tx, at, options.memory?.last?.taken);
-  const lap = await decideLap(tx, taken.book, options.memory?.last, job.round);
+  const { last, first, sweeper } = options.memory ?? {};
+  const taken = await takeBook(tx, at, last?.taken ?? first?.(), { sweeper });
+  const lap = await decideLap(tx, taken.book, last, job.round);
   const counts = countsOf(lap);
   const round = (BigInt(job.round) + 1n).toString();
   // A dry run stores too, so that whatever the database would refuse is refused here as well; then all is undone.
   // What another process has published since is compared whole.
-  const published = options.memory?.last?.round === job.round ? options.memory.last.book : undefined;
+  const published = last?.round === job.round ? last.book : undefined;
   const { digest, after, shown } = await storeOutcome(tx, lap, { id: round, at }, published);
   const ran = { kind: 'RAN', at, digest, more: lap.outcome.more, counts, attempts, book: after } as const;
   if (options.dryRun === true) throw new DryRunEnds({ ...ran, round: null, dryRun: true });

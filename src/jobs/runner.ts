@@ -13,6 +13,8 @@ export interface RunnerOptions {
   readonly worker: string;
   /** How often the job is looked at; whether it is due is the job's row to say. */
   readonly pollMs?: number;
+  /** What the first lap goes on from, and what its sweeps are done by. */
+  readonly memory?: Pick<LapMemory, 'first' | 'sweeper'>;
 }
 
 const DEFAULT_POLL_MS = 250;
@@ -42,10 +44,11 @@ export class JobRunner {
   #loop: Promise<void> | undefined;
   #lastIdleReason = '';
   #owed: Owed | undefined;
-  readonly #memory: LapMemory = {};
+  readonly #memory: LapMemory;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#memory = { ...options.memory };
   }
 
   start(): void {

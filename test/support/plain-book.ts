@@ -22,7 +22,7 @@ export function columnBookOf(state: WholeState, caution?: number): ColumnBook {
   const columns = new Columns();
   columns.know(state.markets.values());
   const added = [...state.accounts.values()].map((account) => columns.add(rowOfAccount(account)));
-  return ColumnBook.make(columns, { circumstances: state, added, statuses: state.lastStatuses }, caution);
+  return ColumnBook.empty(columns, caution).advance({ circumstances: state, added, statuses: state.lastStatuses });
 }
 
 /** The same book by `risk` alone, which looks at every account: what the product's is held against. */

@@ -1,0 +1,81 @@
+import { Worker } from 'node:worker_threads';
+import type { ColumnReader } from './column-reader.js';
+import { toMessage, type AnswerMessage, type Known } from './sweep-message.js';
+import type { Swept, SweepTask } from './sweep.js';
+
+interface Waiting {
+  readonly resolve: (swept: Swept) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Sweeps in a thread of its own, so that this one goes on answering. What it makes comes over whole, without a copy,
+ * and becomes a state in one step of this thread: whoever reads sees the old state or the new one, whole.
+ */
+export class Sweeper {
+  #worker: Worker | undefined;
+  #known: Known | undefined;
+  #tasks = 0;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #numbers = new WeakMap<ColumnReader, number>();
+  #numbered = 0;
+
+  readonly sweep = (task: SweepTask): Promise<Swept> => {
+    const worker = this.#started();
+    const columns = this.#numberOf(task.columns);
+    const number = ++this.#tasks;
+    const message = toMessage(number, task, columns, this.#known);
+    this.#known = { columns, ids: task.columns.names.ids.length };
+    return new Promise<Swept>((resolve, reject) => {
+      this.#waiting.set(number, { resolve, reject });
+      worker.postMessage(message);
+    });
+  };
+
+  async stop(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    await worker?.terminate();
+  }
+
+  #started(): Worker {
+    if (this.#worker !== undefined) return this.#worker;
+    const worker = startWorker();
+    worker.on('message', (answer: AnswerMessage) => {
+      const waiting = this.#waiting.get(answer.number);
+      this.#waiting.delete(answer.number);
+      if (answer.failure === undefined) waiting?.resolve(answer.swept);
+      else waiting?.reject(new Error(`a sweep failed: ${answer.failure}`));
+    });
+    worker.on('error', (error) => {
+      this.#lose(worker, error);
+    });
+    worker.on('exit', () => {
+      this.#lose(worker, new Error('the sweeping thread has ended'));
+    });
+    // Nothing is lost when the process ends in the middle of a sweep.
+    worker.unref();
+    this.#worker = worker;
+    return worker;
+  }
+
+  /** The next sweep begins with a new thread, which knows nothing. */
+  #lose(worker: Worker, error: unknown): void {
+    if (this.#worker === worker) this.#worker = undefined;
+    this.#known = undefined;
+    for (const { reject } of this.#waiting.values()) reject(error instanceof Error ? error : new Error(String(error)));
+    this.#waiting.clear();
+  }
+
+  #numberOf(columns: ColumnReader): number {
+    const known = this.#numbers.get(columns) ?? this.#numbered++;
+    this.#numbers.set(columns, known);
+    return known;
+  }
+}
+
+function startWorker(): Worker {
+  const isSource = import.meta.url.endsWith('.ts');
+  const entry = new URL(isSource ? './sweep-start.mjs' : './sweep-worker.js', import.meta.url);
+  return new Worker(entry, { execArgv: [] });
+}
