@@ -19,7 +19,7 @@ export interface LapTimes {
 }
 
 const IDLE_RUNS = 20;
-const CRASH_RUNS = 3;
+const CRASH_RUNS = 5;
 
 /** Leaves the database `bench_idle` behind, in which nothing is in trouble. */
 export async function measureLaps(server: EmbeddedServer, size: BenchSize): Promise<LapTimes> {

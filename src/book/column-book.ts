@@ -25,6 +25,8 @@ export class ColumnBook implements Book {
   readonly takenAtMs: number;
   readonly #state: BookState;
   readonly #known = new Map<number, AccountMargin>();
+  /** Those that were looked at: a page asks for each of their fields. */
+  readonly #indicators = new Map<string, Indicator | undefined>();
   #digest: string | undefined;
 
   private constructor(state: BookState, takenAtMs = Number.NaN) {
@@ -159,6 +161,14 @@ export class ColumnBook implements Book {
   }
 
   indicator(accountId: string, marketId: string): Indicator | undefined {
+    const key = `${accountId} ${marketId}`;
+    if (this.#indicators.has(key)) return this.#indicators.get(key);
+    const made = this.#makeIndicator(accountId, marketId);
+    this.#indicators.set(key, made);
+    return made;
+  }
+
+  #makeIndicator(accountId: string, marketId: string): Indicator | undefined {
     const { account, held } = this.margin(accountId) ?? {};
     const holding = account?.positions.get(marketId);
     if (account === undefined || holding === undefined) return undefined;

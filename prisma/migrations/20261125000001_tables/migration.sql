@@ -5,6 +5,8 @@
 
 -- A bounded repeat in the pattern would cost seven times as much, and every row of history carries several ids.
 create domain exchange_id as text collate "C" check (length(value) <= 64 and value ~ '^[A-Za-z0-9][A-Za-z0-9._:-]*$');
+-- an id in a row that refers to whatever has it: that row was judged already, and a million of them need not be again
+create domain known_id as text collate "C";
 create domain amount as numeric(38, 18) check (value <> 'NaN'::numeric);
 create domain milliseconds as integer check (value > 0);
 
@@ -381,7 +383,8 @@ create table liquidation (
   maintenance_after amount not null,
   at timestamptz not null,
   check (fund_delta >= -fund_may_pay),
-  unique (lap_id, account_id, market_id)
+  unique (lap_id, account_id, market_id),
+  unique (id, account_id)
 );
 create index on liquidation (account_id, id desc);
 create index on liquidation (market_id, id desc);
@@ -416,7 +419,7 @@ create table ranking (
 create table ranking_entry (
   ranking_id bigint not null references ranking (id),
   rank integer not null check (rank > 0),
-  account_id exchange_id not null references account (id),
+  account_id known_id not null references account (id),
   size amount not null check (size > 0),
   size_ahead amount not null check (size_ahead >= 0),
   level smallint not null check (level between 1 and 5),
@@ -465,18 +468,19 @@ create table deleverage_event (
   check (size_deleveraged + size_closed_at_mark = abs(size_before)),
   check ((size_before > 0) = (side = 'SHORT')),
   unique (lap_id, account_id, market_id),
-  foreign key (market_id, policy_version) references policy_version (market_id, version)
+  foreign key (market_id, policy_version) references policy_version (market_id, version),
+  unique (id, account_id)
 );
 create index on deleverage_event (market_id, id desc);
 create index on deleverage_event (account_id, id desc);
 
 create table deleverage_leg (
   id bigint generated always as identity primary key,
-  event_id bigint not null references deleverage_event (id),
+  event_id bigint not null,
   ordinal integer not null check (ordinal > 0),
   stage text not null check (stage in ('DELEVERAGE', 'CLOSE_AT_MARK')),
-  account_id exchange_id not null references account (id),
-  bankrupt_account_id exchange_id not null references account (id),
+  account_id known_id not null references account (id),
+  bankrupt_account_id known_id not null,
   rank integer check (rank > 0),
   queue_length integer,
   size_ahead amount,
@@ -505,6 +509,9 @@ create table deleverage_leg (
   entry_price_before amount,
   entry_price_after amount,
   unique (event_id, ordinal),
+  -- what the counterparty of a forced trade is held against
+  unique (id, account_id),
+  foreign key (event_id, bankrupt_account_id) references deleverage_event (id, account_id),
   check (account_id <> bankrupt_account_id),
   check (concession = mark_value - value)
 );
@@ -540,18 +547,21 @@ create table deficit_cover (
 
 create table forced_trade (
   id bigint generated always as identity primary key,
-  lap_id bigint not null references lap (id),
-  market_id exchange_id not null references market (id),
+  lap_id bigint not null,
+  market_id known_id not null,
   kind text not null check (kind in ('LIQUIDATION', 'DELEVERAGE', 'CLOSE_AT_MARK')),
-  account_id exchange_id not null references account (id),
-  counterparty_id exchange_id not null references account (id),
+  account_id known_id not null,
+  counterparty_id known_id not null,
   side text not null check (side in ('LONG', 'SHORT')),
   size amount not null check (size > 0),
   value amount not null,
   price amount,
-  liquidation_id bigint references liquidation (id),
-  leg_id bigint references deleverage_leg (id),
+  liquidation_id bigint,
+  leg_id bigint,
   at timestamptz not null,
+  -- the row that it repeats for the exchange vouches for lap, market and the other party; invariant_violations compares
+  foreign key (liquidation_id, account_id) references liquidation (id, account_id),
+  foreign key (leg_id, counterparty_id) references deleverage_leg (id, account_id),
   check (account_id <> counterparty_id),
   check ((liquidation_id is null) <> (leg_id is null) and (kind = 'LIQUIDATION') = (liquidation_id is not null))
 );
@@ -559,8 +569,8 @@ create index on forced_trade (market_id, id);
 
 -- The level of each position last published, and when: what its owner could have seen. Derived, replaced by each lap.
 create table adl_level (
-  account_id exchange_id not null,
-  market_id exchange_id not null,
+  account_id known_id not null,
+  market_id known_id not null,
   level smallint not null check (level between 1 and 5),
   rank integer not null check (rank > 0),
   ranking_digest text not null,
@@ -573,8 +583,8 @@ create table adl_level (
 
 create table position_change (
   id bigint generated always as identity primary key,
-  account_id exchange_id not null references account (id),
-  market_id exchange_id not null references market (id),
+  account_id known_id not null references account (id),
+  market_id known_id not null references market (id),
   cause text not null check (cause in ('OPENING', 'TRADE', 'LIQUIDATION', 'DELEVERAGE')),
   cause_id bigint not null,
   size_change amount not null check (size_change <> 0),
@@ -589,15 +599,15 @@ create index on position_change (account_id, market_id, id);
 
 create table ledger_entry (
   id bigint generated always as identity primary key,
-  account_id exchange_id not null,
-  asset_id exchange_id not null,
+  account_id known_id not null,
+  asset_id known_id not null,
   sequence bigint not null check (sequence > 0),
   amount amount not null check (amount <> 0),
   balance_after amount not null,
   kind text not null check (kind in ('OPENING', 'TRANSFER', 'TRADING_FEE', 'REALIZED_PNL', 'FUNDING', 'LIQUIDATION_FEE', 'FUND_PAYMENT', 'BAD_DEBT')),
   cause text not null check (cause in ('OPENING', 'TRANSFER', 'TRADE', 'FUNDING', 'LIQUIDATION', 'DELEVERAGE', 'COVER')),
   cause_id bigint not null,
-  market_id exchange_id references market (id),
+  market_id known_id references market (id),
   lap_id bigint references lap (id),
   at timestamptz not null,
   unique (account_id, asset_id, sequence),

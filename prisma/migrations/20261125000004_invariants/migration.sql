@@ -139,6 +139,17 @@ select 4, 'leg ' || l.id, format('its forced trades come to %s of %s', trim_scal
 from deleverage_leg l left join forced_trade t on t.leg_id = l.id
 group by l.id, l.size_closed having coalesce(sum(t.size), 0) <> l.size_closed
 union all
+-- 4: a forced trade says what the liquidation or the leg that it repeats says
+select 4, 'forced trade ' || t.id, format('is told of %s against %s in %s in lap %s, not of %s against %s in %s in lap %s', t.account_id,
+    t.counterparty_id, t.market_id, t.lap_id, o.account_id, o.counterparty_id, o.market_id, o.lap_id)
+from forced_trade t
+cross join lateral (
+  select l.account_id, t.counterparty_id, l.market_id, l.lap_id from liquidation l where l.id = t.liquidation_id
+  union all
+  select e.account_id, l.account_id, e.market_id, e.lap_id
+  from deleverage_leg l join deleverage_event e on e.id = l.event_id where l.id = t.leg_id) o
+where (t.account_id, t.counterparty_id, t.market_id, t.lap_id) <> (o.account_id, o.counterparty_id, o.market_id, o.lap_id)
+union all
 -- 6: no counterparty is bankrupted or made liquidatable by a leg
 select 6, 'leg ' || id, format('takes %s from an equity of %s to %s, with maintenance from %s to %s', account_id, trim_scale(equity_before),
     trim_scale(equity_after), trim_scale(maintenance_before), trim_scale(maintenance_after))
