@@ -35,7 +35,7 @@ function milli(n: number): string {
 
 export function makeBenchBook({ positions, doomed, seed }: BenchSize): BenchBook {
   const roll = dice(seed);
-  const lines: BookLine[] = [...venueLines()];
+  const lines: BookLine[] = [...venueLines(doomed)];
   const accountIds: string[] = [];
   const sums = { BTCUSDT: 0, ETHUSDT: 0 };
   /** Within 3 % of the price, whole units; the doomed all came in at it. */
@@ -79,13 +79,15 @@ export function makeBenchBook({ positions, doomed, seed }: BenchSize): BenchBook
   return { lines, accountIds, crashPrice: '95000' };
 }
 
-function* venueLines(): Iterable<BookLine> {
+function* venueLines(doomed: number): Iterable<BookLine> {
   yield { type: 'asset', id: 'USDT' };
   yield { type: 'trader', id: 'bench' };
   yield { type: 'account', id: 'lp', traderId: 'bench', kind: 'LIQUIDITY_PROVIDER', marginAssetId: 'USDT' };
   yield { type: 'balance', accountId: 'lp', amount: ENOUGH };
   yield { type: 'fund', id: 'fund', traderId: 'bench', assetId: 'USDT', name: 'Bench fund' };
   yield { type: 'balance', accountId: 'fund', amount: '1000' };
+  // All of them in one lap.
+  yield { type: 'venueParameters', accountsPerLap: doomed, changedBy: 'bench', reason: 'benchmark' };
   for (const [id, tick] of [
     ['BTCUSDT', '0.1'],
     ['ETHUSDT', '0.01'],

@@ -2,6 +2,8 @@
 
 export type ArrayElement = string | number | bigint | boolean | Date | null;
 
+/** Needs no quotes: what begins with a digit. A word might be NULL. */
+const PLAIN = /^-?[0-9][A-Za-z0-9._:-]*$/;
 const ELEMENT = /"((?:[^"\\]|\\.)*)"|([^",{}\\]+)/gs;
 
 export function parseArray<T>(text: string, parseElement: (text: string) => T): (T | null)[] {
@@ -23,5 +25,7 @@ export function formatArray(elements: readonly ArrayElement[]): string {
 function formatElement(element: ArrayElement): string {
   if (element === null) return 'NULL';
   const text = element instanceof Date ? element.toISOString() : String(element);
+  // Ids and numbers, which most are, stand as they are.
+  if (PLAIN.test(text)) return text;
   return `"${text.replace(/["\\]/g, '\\$&')}"`;
 }

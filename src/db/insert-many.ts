@@ -73,7 +73,7 @@ function parameters<T>(columns: readonly Column<T>[], rows: readonly T[]): (stri
     rows.map((row) => {
       const cell = of(row);
       if (cell === null) return null;
-      return Decimal.isDecimal(cell) ? cell.toFixed() : String(cell);
+      return cell instanceof Decimal ? cell.toFixed() : String(cell);
     }),
   );
 }

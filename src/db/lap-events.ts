@@ -33,18 +33,18 @@ function insertRankings(
   ];
   const inserted = insertNumbered(tx, 'ranking', ids, columns, used);
   const entries = used.flatMap((event, i) =>
-    [...entriesOf(event.ranking)].map((entry) => ({ ...entry, rankingId: idAt(ids, i) })),
+    [...entriesOf(event.ranking)].map((entry) => ({ entry, rankingId: idAt(ids, i) })),
   );
   const entryColumns: Column<(typeof entries)[number]>[] = [
     ['ranking_id', 'bigint', (r) => r.rankingId],
-    ['rank', 'integer', (r) => r.rank],
-    ['account_id', 'text', (r) => r.accountId],
-    ['size', 'numeric', (r) => r.size],
-    ['size_ahead', 'numeric', (r) => r.sizeAhead],
-    ['level', 'integer', (r) => r.level],
-    ['score', 'numeric', (r) => r.score.value],
-    ['profit_ratio', 'numeric', (r) => r.score.profitRatio],
-    ['leverage', 'numeric', (r) => r.score.leverage],
+    ['rank', 'integer', (r) => r.entry.rank],
+    ['account_id', 'text', (r) => r.entry.accountId],
+    ['size', 'numeric', (r) => r.entry.size],
+    ['size_ahead', 'numeric', (r) => r.entry.sizeAhead],
+    ['level', 'integer', (r) => r.entry.level],
+    ['score', 'numeric', (r) => r.entry.score.value],
+    ['profit_ratio', 'numeric', (r) => r.entry.score.profitRatio],
+    ['leverage', 'numeric', (r) => r.entry.score.leverage],
   ];
   return allSent([inserted, insertMany(tx, 'ranking_entry', entryColumns, entries)]);
 }
@@ -105,20 +105,24 @@ export function insertEvents(tx: Tx, lap: LapKey, { events, liquidations }: Outc
 
 async function insertLegs(tx: Tx, events: readonly DeleverageEvent[], ids: EventIds): Promise<void> {
   const rows = events.flatMap((event, i) =>
-    event.legs.map((leg, k) => ({ ...leg, ordinal: k + 1, eventId: idAt(ids.events, i), bankruptId: event.accountId })),
+    event.legs.map((leg, k) => ({ leg, ordinal: k + 1, eventId: idAt(ids.events, i), bankruptId: event.accountId })),
   );
   const plain = (...names: (keyof Leg)[]): Column<(typeof rows)[number]>[] =>
-    names.map((name) => [name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), 'numeric', (r) => r[name]]);
+    names.map((name) => [
+      name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      'numeric',
+      (r) => r.leg[name],
+    ]);
   const columns: Column<(typeof rows)[number]>[] = [
     ['event_id', 'bigint', (r) => r.eventId],
     ['ordinal', 'integer', (r) => r.ordinal],
-    ['stage', 'text', (r) => r.stage],
-    ['account_id', 'text', (r) => r.accountId],
+    ['stage', 'text', (r) => r.leg.stage],
+    ['account_id', 'text', (r) => r.leg.accountId],
     ['bankrupt_account_id', 'text', (r) => r.bankruptId],
-    ['rank', 'integer', (r) => r.rank],
-    ['queue_length', 'integer', (r) => r.queueLength],
-    ['level_shown', 'integer', (r) => r.levelShown],
-    ['level_shown_at', 'timestamptz', (r) => r.levelShownAt],
+    ['rank', 'integer', (r) => r.leg.rank],
+    ['queue_length', 'integer', (r) => r.leg.queueLength],
+    ['level_shown', 'integer', (r) => r.leg.levelShown],
+    ['level_shown_at', 'timestamptz', (r) => r.leg.levelShownAt],
     ...plain(
       'sizeAhead',
       'score',

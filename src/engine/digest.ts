@@ -14,7 +14,7 @@ export function digestOf(outcome: Outcome): string {
 
 /** A text that no other value gives: names and texts in quotes, amounts plain, all in the order of the code. */
 function write(parts: string[], value: unknown): void {
-  if (Decimal.isDecimal(value)) parts.push(value.toFixed());
+  if (value instanceof Decimal) parts.push(value.toFixed());
   else if (Array.isArray(value)) {
     parts.push('[');
     for (const item of value) {
@@ -24,8 +24,9 @@ function write(parts: string[], value: unknown): void {
     parts.push(']');
   } else if (typeof value === 'object' && value !== null) {
     parts.push('{');
-    for (const [name, field] of Object.entries(value)) {
+    for (const name of Object.keys(value)) {
       if (LEFT_OUT.has(name)) continue;
+      const field = (value as Record<string, unknown>)[name];
       parts.push(name, ':');
       // A ranking is told by its own digest.
       write(parts, name === 'ranking' ? (field as { id: string }).id : field);

@@ -7,6 +7,7 @@ import { packageRoot } from '../../src/config.js';
 export interface Served {
   /** What it printed as its address, up to the path. */
   readonly origin: string;
+  readonly pid: number;
   /** How it ended: its exit code, or the signal. */
   readonly ended: Promise<number | string>;
   signal(name: NodeJS.Signals): void;
@@ -36,6 +37,7 @@ export async function startServe(role: string, environment: Readonly<Record<stri
   failed.catch(() => undefined);
   return {
     origin,
+    pid: child.pid ?? 0,
     ended: ended.then(({ code }) => code),
     signal: (name) => child.kill(name),
     health: async () => (await (await fetch(`${origin}/healthz`)).json()) as Record<string, unknown>,
