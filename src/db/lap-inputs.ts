@@ -63,18 +63,20 @@ export async function loadStandingCalls(tx: Tx): Promise<Map<string, CallRow[]>>
 }
 
 export interface ShownRow {
+  readonly accountId: string;
+  readonly marketId: string;
   readonly level: number;
-  readonly rank: number;
   readonly at: Instant;
 }
 
-/** The level last published of each position, by `account market`. */
-export async function loadShownLevels(tx: Tx): Promise<Map<string, ShownRow>> {
-  const rows = await tx<(ShownRow & { account_id: string; market_id: string })[]>`
-    select account_id, market_id, level, rank, shown_at as at from adl_level`;
-  return new Map(
-    rows.map((row) => [`${row.account_id} ${row.market_id}`, { level: row.level, rank: row.rank, at: row.at }]),
-  );
+/** Rows that are fetched at once. */
+const FETCHED = 5000;
+
+/** The level last published of each position. */
+export async function loadShownLevels(tx: Tx, onRow: (row: ShownRow) => void): Promise<void> {
+  const rows = tx<ShownRow[]>`
+    select account_id as "accountId", market_id as "marketId", level, shown_at as at from adl_level`.cursor(FETCHED);
+  for await (const fetched of rows) for (const row of fetched) onRow(row);
 }
 
 export interface DepthLevelRow {

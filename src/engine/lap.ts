@@ -7,6 +7,7 @@ import { ZERO, min, max, type Decimal } from '../risk/decimal.js';
 import { statusOf, valuate, type Account, type AccountValuation, type MarginStatus } from '../risk/margin.js';
 import { fill, type Holding } from '../risk/position.js';
 import type { PublishedRanking } from '../risk/ranking.js';
+import type { ShownLevels } from './shown-levels.js';
 import { emptyOutcome, type Cause, type LedgerChange } from '../risk/outcome.js';
 
 /** What is left of the newest recorded depth of a market: whole steps, best level first. `place` counts from 1. */
@@ -30,13 +31,6 @@ export interface CallFact {
   readonly onLapse: 'REDUCE_ONLY' | 'LIQUIDATE';
 }
 
-/** The level of a position last published, and when. */
-export interface ShownLevel {
-  readonly level: number;
-  readonly rank: number;
-  readonly at: string;
-}
-
 export interface Booked {
   readonly before: Holding;
   readonly after: Holding;
@@ -52,7 +46,7 @@ export class Lap {
   readonly book: Book;
   readonly outcome = emptyOutcome();
   readonly calls: ReadonlyMap<string, readonly CallFact[]>;
-  readonly shown: ReadonlyMap<string, ShownLevel>;
+  readonly shown: ShownLevels;
   /** Held at the start of the lap, by id. */
   readonly heldIds: readonly string[];
   readonly #changed = new Map<string, Account>();
@@ -63,7 +57,7 @@ export class Lap {
   /** Net payments of a fund in this lap, by fund, then by account and market: one event each. */
   readonly #fundEvents = new Map<string, Map<string, Decimal>>();
 
-  constructor(book: Book, calls: ReadonlyMap<string, readonly CallFact[]>, shown: ReadonlyMap<string, ShownLevel>) {
+  constructor(book: Book, calls: ReadonlyMap<string, readonly CallFact[]>, shown: ShownLevels) {
     this.book = book;
     this.calls = calls;
     this.shown = shown;

@@ -128,7 +128,7 @@ export class EventLegs {
   #book(stage: LegStage, accountId: string, entry: RankEntry | null, size: Decimal, bankruptValue: Decimal): void {
     const { cause, mark } = this.#frame;
     const before = this.#lap.valuationOrNull(accountId);
-    const shown = this.#lap.shown.get(`${accountId} ${this.market.id}`);
+    const shown = this.#lap.shown.get({ accountId, marketId: this.market.id });
     const taken = this.#signed(size);
     const booked = this.#lap.bookFill(accountId, this.market.id, taken, bankruptValue, cause);
     this.#openSize = this.#openSize.plus(taken);

@@ -16,7 +16,8 @@ import { recordRun } from '../db/lap-state.js';
 import { inTransaction } from '../db/transaction.js';
 import { messageOf } from '../errors.js';
 import type { Instant } from '../risk/instant.js';
-import { Lap, type ShownLevel } from './lap.js';
+import { Lap } from './lap.js';
+import { ShownLevels, type LevelChanges } from './shown-levels.js';
 import { countsOf, storeOutcome, type LapCounts } from './store-outcome.js';
 import { act, survey } from './waterfall.js';
 
@@ -35,7 +36,9 @@ export interface LapMemory {
     readonly taken: TakenBook;
     /** As the lap ended: its levels are published. */
     readonly book: Book;
-    readonly shown: ReadonlyMap<string, ShownLevel>;
+    readonly shown: ShownLevels;
+    /** What that lap changed of them. */
+    readonly levels: LevelChanges;
   };
 }
 
@@ -102,7 +105,10 @@ export async function runLap(sql: Sql, options: LapOptions): Promise<LapResult> 
       });
     });
     // Only what was committed is remembered.
-    if (options.memory !== undefined && result.kind === 'RAN' && seen !== undefined) options.memory.last = seen;
+    if (options.memory !== undefined && result.kind === 'RAN' && seen !== undefined) {
+      seen.shown.apply(seen.levels, result.at);
+      options.memory.last = seen;
+    }
     return result;
   } catch (error) {
     if (error instanceof DryRunEnds) return error.result;
@@ -163,7 +169,7 @@ async function lapIn(
   // A dry run stores too, so that whatever the database would refuse is refused here as well; then all is undone.
   // What another process has published since is compared whole.
   const published = last?.round === job.round ? last.book : undefined;
-  const { digest, after, shown } = await storeOutcome(tx, lap, { id: round, at }, published);
+  const { digest, after, levels } = await storeOutcome(tx, lap, { id: round, at }, published);
   const ran = { kind: 'RAN', at, digest, more: lap.outcome.more, counts, attempts, book: after } as const;
   if (options.dryRun === true) throw new DryRunEnds({ ...ran, round: null, dryRun: true });
   await recordRun(tx, {
@@ -175,18 +181,29 @@ async function lapIn(
     counts: { ...counts },
     failure: null,
   });
-  remember({ round, taken, book: ran.book, shown });
+  remember({ round, taken, book: ran.book, shown: lap.shown, levels });
   return { ...ran, round, dryRun: false };
 }
 
 async function decideLap(tx: Tx, book: Book, last: LapMemory['last'], round: string): Promise<Lap> {
   // Only laps publish levels: those of this process's last one stand if no other lap came after it.
-  const shown = last?.round === round ? last.shown : await loadShownLevels(tx);
+  const shown = last?.round === round ? last.shown : await readShown(tx);
   const lap = new Lap(book, await loadStandingCalls(tx), shown);
   const troubles = survey(lap);
   if (troubles.length > 0) for (const depth of await loadDepthLeft(tx)) lap.setDepth(depth.marketId, depth);
   act(lap, troubles);
   return lap;
+}
+
+async function readShown(tx: Tx): Promise<ShownLevels> {
+  const shown = new ShownLevels();
+  let last: Instant = '';
+  await loadShownLevels(tx, (row) => {
+    // Most were published at a few instants: one text for all of each is enough.
+    if (row.at !== last) last = row.at;
+    shown.set(row, { level: row.level, at: last });
+  });
+  return shown;
 }
 
 async function recordFailure(

@@ -13,7 +13,8 @@ import { writePositions } from '../db/record-positions.js';
 import { addMilliseconds } from '../risk/instant.js';
 import type { Cause, Outcome } from '../risk/outcome.js';
 import { digestOf } from './digest.js';
-import type { Lap, ShownLevel } from './lap.js';
+import type { Lap } from './lap.js';
+import type { LevelChanges, PositionName } from './shown-levels.js';
 
 export interface LapCounts {
   readonly accounts: number;
@@ -52,8 +53,7 @@ export interface Stored {
   readonly digest: string;
   /** The state that the lap left. */
   readonly after: Book;
-  /** The levels that are published from now on. */
-  readonly shown: ReadonlyMap<string, ShownLevel>;
+  readonly levels: Levels;
 }
 
 /**
@@ -104,7 +104,7 @@ export async function storeOutcome(
     });
     writes.send(publishLevels(tx, key, levels.changed, levels.gone));
     writes.send(announce(tx, 'lap'));
-    return { digest, after, shown: shownAfter(lap, key, levels) };
+    return { digest, after, levels };
   } finally {
     await writes.done();
   }
@@ -219,9 +219,9 @@ function lapPrices(lap: Lap): history.LapPrice[] {
   return [...lap.book.marks].map(([marketId, mark]) => ({ marketId, ...mark }));
 }
 
-interface Levels {
+/** Rows of the levels that are new, and positions that are gone. */
+export interface Levels extends LevelChanges {
   readonly changed: readonly PublishedLevel[];
-  readonly gone: readonly Pick<PublishedLevel, 'accountId' | 'marketId'>[];
 }
 
 /** Step 8: the levels of the new rankings that differ from those last published, and the positions that are gone. */
@@ -235,29 +235,24 @@ function levelsOf(lap: Lap, after: Book, published: Book | undefined): Levels {
       const last = published?.markets.has(marketId) === true ? published.ranking(marketId, side) : undefined;
       if (made.id === last?.id) continue;
       isSame = false;
+      const shown = lap.shown.of(marketId);
       for (let rank = 1; rank <= made.queueLength; rank++) {
         const accountId = made.accountAt(rank);
         const level = made.levelAt(rank);
-        if (lap.shown.get(`${accountId} ${marketId}`)?.level === level) continue;
+        if (shown.get(accountId)?.level === level) continue;
         changed.push({ accountId, marketId, level, rank, rankingDigest: made.id });
       }
     }
   }
-  if (isSame) return { changed, gone: [] };
-  return { changed, gone: [...lap.shown.keys()].map(splitKey).filter((p) => !after.holds(p.accountId, p.marketId)) };
+  return { changed, gone: isSame ? [] : goneFrom(lap, after) };
 }
 
-function shownAfter(lap: Lap, key: history.LapKey, { changed, gone }: Levels): ReadonlyMap<string, ShownLevel> {
-  if (changed.length + gone.length === 0) return lap.shown;
-  const shown = new Map(lap.shown);
-  for (const { accountId, marketId } of gone) shown.delete(`${accountId} ${marketId}`);
-  for (const { accountId, marketId, level, rank } of changed) {
-    shown.set(`${accountId} ${marketId}`, { level, rank, at: key.at });
+function goneFrom(lap: Lap, after: Book): PositionName[] {
+  const gone: PositionName[] = [];
+  for (const marketId of after.markets.keys()) {
+    for (const accountId of lap.shown.of(marketId).keys()) {
+      if (!after.holds(accountId, marketId)) gone.push({ accountId, marketId });
+    }
   }
-  return shown;
-}
-
-function splitKey(key: string): { accountId: string; marketId: string } {
-  const [accountId = '', marketId = ''] = key.split(' ');
-  return { accountId, marketId };
+  return gone;
 }

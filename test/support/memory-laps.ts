@@ -1,7 +1,8 @@
 import type { Book } from '../../src/book/book.js';
 import type { FundState } from '../../src/db/fund-state.js';
 import type { LastStatus, MarkFact, MarketState } from '../../src/db/risk-state.js';
-import { Lap, type CallFact, type DepthLeft, type ShownLevel } from '../../src/engine/lap.js';
+import { Lap, type CallFact, type DepthLeft } from '../../src/engine/lap.js';
+import { ShownLevels, type PositionName } from '../../src/engine/shown-levels.js';
 import { act, survey } from '../../src/engine/waterfall.js';
 import type { BookLine } from '../../src/ingest/book-line.js';
 import { makeSchedule } from '../../src/risk/brackets.js';
@@ -41,7 +42,7 @@ export class MemoryLaps {
   #state: Mutable<WholeState>;
   readonly #plan: BookPlan;
   readonly #calls = new Map<string, CallFact[]>();
-  readonly #shown = new Map<string, ShownLevel>();
+  readonly #shown = new ShownLevels();
   /** Net payments of funds, one an event. */
   readonly #payments: { readonly fundId: string; readonly at: Instant; readonly net: Decimal }[] = [];
   #ids = 0;
@@ -66,7 +67,7 @@ export class MemoryLaps {
     const told = this.#plan.laps[index];
     if (told === undefined) throw new Error('no such lap');
     this.#state = { ...this.#state, at, marks: this.#marksAt(told, lapTime(index), at), funds: this.#fundsAt(at) };
-    const lap = new Lap(this.#bookOf(this.#state), new Map(this.#calls), new Map(this.#shown));
+    const lap = new Lap(this.#bookOf(this.#state), new Map(this.#calls), this.#shown);
     const troubles = survey(lap);
     if (troubles.length > 0)
       for (const depth of this.#depths(told))
@@ -175,18 +176,18 @@ export class MemoryLaps {
   }
 
   #carryShown(lap: Lap, after: ReturnType<Lap['bookAfter']>): void {
+    const [changed, gone]: [(PositionName & { level: number })[], PositionName[]] = [[], []];
     for (const marketId of after.markets.keys()) {
       for (const side of ['LONG', 'SHORT'] as const) {
-        for (const { accountId, level, rank } of entriesOf(after.ranking(marketId, side))) {
-          const key = `${accountId} ${marketId}`;
-          if (lap.shown.get(key)?.level !== level) this.#shown.set(key, { level, rank, at: lap.book.at });
+        for (const { accountId, level } of entriesOf(after.ranking(marketId, side))) {
+          if (lap.shown.get({ accountId, marketId })?.level !== level) changed.push({ accountId, marketId, level });
         }
       }
+      for (const accountId of lap.shown.of(marketId).keys()) {
+        if (!after.holds(accountId, marketId)) gone.push({ accountId, marketId });
+      }
     }
-    for (const key of lap.shown.keys()) {
-      const [accountId = '', marketId = ''] = key.split(' ');
-      if (!after.holds(accountId, marketId)) this.#shown.delete(key);
-    }
+    this.#shown.apply({ changed, gone }, lap.book.at);
   }
 }
 
