@@ -13,7 +13,7 @@ import { measureBook } from './book-times.js';
 import { measureCrash } from './crash.js';
 import { measureLaps } from './laps.js';
 import { writeReport, type SizeReport } from './report.js';
-import { measureService } from './service.js';
+import { measureService } from './served.js';
 
 const { values } = parseArgs({
   options: {

@@ -4,7 +4,7 @@ import process from 'node:process';
 import type { BookTimes } from './book-times.js';
 import type { CrashTimes } from './crash.js';
 import type { LapTimes } from './laps.js';
-import type { ServiceTimes } from './service.js';
+import type { ServiceTimes } from './served.js';
 import type { Times } from './timing.js';
 
 export interface SizeReport {

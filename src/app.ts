@@ -1,11 +1,13 @@
 import { BookFollower } from './book/follower.js';
+import { SelfCheck } from './book/self-check.js';
 import { Sweeper } from './book/sweeper.js';
 import type { TakenBook } from './book/take-book.js';
 import type { Config, Role } from './config.js';
+import { withLapsOf } from './checked-memory.js';
 import { closeSql, openSql, type Sql } from './db/connect.js';
 import { listenForChanges } from './db/listen.js';
 import { openPrisma } from './db/prisma.js';
-import { runLap, type LapResult } from './engine/run-lap.js';
+import { runLap, type LapMemory, type LapResult } from './engine/run-lap.js';
 import type { Clients } from './graphql/context.js';
 import { createServer } from './graphql/server.js';
 import { engineName, handName } from './jobs/duty.js';
@@ -52,9 +54,10 @@ export async function startApp(options: AppOptions): Promise<App> {
     closers.push(() => closeSql(jobSql));
     const sweeper = new Sweeper();
     closers.push(() => sweeper.stop());
-    const api = role === 'engine' ? undefined : await makeApi(options, jobSql, sweeper, closers);
     // One memory for both: what the API's book has read, the first lap need not read again.
-    const memory = { sweeper, ...(api && { first: api.taken }) };
+    const memory: Mutable<LapMemory> = { sweeper };
+    const api = role === 'engine' ? undefined : await makeApi(options, jobSql, memory, closers);
+    if (api !== undefined) memory.first = api.taken;
     const runner = role === 'api' ? undefined : new JobRunner({ sql: jobSql, log, worker: engineName, memory });
     const listening = await listenForChanges(jobSql, (kind) => {
       api?.hint();
@@ -74,6 +77,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
 }
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
 interface Api {
   readonly server: Server;
   /** Something has been committed on the primary. */
@@ -85,9 +90,10 @@ interface Api {
 async function makeApi(
   { databaseUrl, readUrl, log, onProgress }: AppOptions,
   jobSql: Sql,
-  sweeper: Sweeper,
+  memory: LapMemory,
   closers: Closers,
 ): Promise<Api> {
+  const { sweeper } = memory;
   const primary: Clients = {
     sql: openSql(databaseUrl, { applicationName: 'backstop-api' }),
     prisma: openPrisma(databaseUrl),
@@ -99,16 +105,19 @@ async function makeApi(
   const standby = readUrl === undefined ? undefined : await openStandby(readUrl, primary.sql, log);
   if (standby !== undefined) closers.push(() => standby.stop());
   const { sql, prisma } = standby ?? primary;
-  const book = new BookFollower({ sql, log, sweeper, ...(onProgress && { onProgress }) });
+  const book = new BookFollower({ sql, log, ...(sweeper && { sweeper }), ...(onProgress && { onProgress }) });
   await book.start();
   closers.push(() => book.stop());
+  const selfCheck = new SelfCheck({ book: withLapsOf(book, memory), log });
+  selfCheck.start();
+  closers.push(() => selfCheck.stop());
   const hint = (): void => {
     book.hint();
   };
   const taken = (): TakenBook => book.taken();
   const runJob = (dryRun: boolean): Promise<LapResult> =>
-    runLap(jobSql, { worker: handName, dryRun, memory: { first: taken, sweeper } });
-  const parts = { sql, prisma, log, runJob };
+    runLap(jobSql, { worker: handName, dryRun, memory: { first: taken, ...(sweeper && { sweeper }) } });
+  const parts = { sql, prisma, log, runJob, selfCheck };
   if (standby === undefined) return { server: await createServer({ ...parts, book }), hint, taken };
   const server = await createServer({ ...parts, primary, book: standby.readingOwnWrites(book) });
   return { server, hint: standby.delay(hint), taken };

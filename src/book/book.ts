@@ -4,6 +4,7 @@ import type { PublishedRanking, RankEntry } from '../risk/ranking.js';
 import type { Decimal } from '../risk/decimal.js';
 import type { Side } from '../risk/contract.js';
 import type { AccountMargin } from './account-margin.js';
+import type { NearPosition } from './near-liquidation.js';
 
 export type Indicator =
   | (Omit<RankEntry, 'accountId' | 'size'> & {
@@ -39,6 +40,8 @@ export interface Book extends Circumstances {
   ranking(marketId: string, side: Side): PublishedRanking;
   /** Of a position; undefined when there is none. A liquidity provider is EXEMPT, a HELD account UNKNOWN. */
   indicator(accountId: string, marketId: string): Indicator | undefined;
+  /** Positions of these markets, those nearest to their liquidation price first: all, or those behind that one. */
+  nearLiquidation(marketIds: Iterable<string>, after?: NearPosition): Iterable<NearPosition>;
   /** How many traders' accounts have each status, and how many are held. */
   counts(): StatusCounts;
   /** The book when these accounts are as given and these statuses are the last recorded ones, all else the same. */

@@ -8,7 +8,9 @@ import type { AccountMargin } from './account-margin.js';
 import type { Book, Indicator, OpenInterest, StatusCounts } from './book.js';
 import { at, NO_ROW, TRADER } from './column-reader.js';
 import type { Columns } from './columns.js';
+import { liquidationOrder } from './liquidation-order.js';
 import { queueKey, type Members } from './members.js';
+import { merged, type MarketOrder, type NearPosition } from './near-liquidation.js';
 import { QueueRanking, type ScoreOf } from './queue-ranking.js';
 import { circumstancesDigest, rankingId } from './ranking-id.js';
 import { NO_STATUS } from './screen.js';
@@ -27,6 +29,8 @@ export class ColumnBook implements Book {
   readonly #known = new Map<number, AccountMargin>();
   /** Those that were looked at: a page asks for each of their fields. */
   readonly #indicators = new Map<string, Indicator | undefined>();
+  /** By market: slots, nearest to liquidation first. */
+  readonly #nearest = new Map<string, Uint32Array>();
   #digest: string | undefined;
 
   private constructor(state: BookState, takenAtMs = Number.NaN) {
@@ -181,11 +185,29 @@ export class ColumnBook implements Book {
     return { state: 'RANKED', ...entry, queueLength, percentile: percentileOf(entry, queueSize), rankingId };
   }
 
+  nearLiquidation(marketIds: Iterable<string>, after?: NearPosition): Iterable<NearPosition> {
+    return merged(
+      [...new Set(marketIds)].filter((id) => this.markets.has(id)).map((id) => this.#liquidationOrder(id)),
+      after,
+    );
+  }
+
+  #liquidationOrder(marketId: string): MarketOrder {
+    const members = (['LONG', 'SHORT'] as const).map((side) => this.#members(marketId, side));
+    const { slots, distance } = liquidationOrder(this.#state, members, marketId, (slot) => this.#marginIn(slot));
+    const known = this.#nearest.get(marketId) ?? slots();
+    this.#nearest.set(marketId, known);
+    const placed = (slot: number): NearPosition => ({ accountId: this.#id(slot), marketId, distance: distance(slot) });
+    return { length: known.length, at: (index) => placed(at(known, index)) };
+  }
+
   counts(): StatusCounts {
     const { margins, heads } = this.#state;
     const counts = MARGIN_STATUSES.map(() => 0);
     let held = 0;
     for (let slot = 0; slot < heads.count; slot++) {
+      // Another state that shares the columns may have an account that this one does not have.
+      if (!this.#has(slot)) continue;
       const status = at(margins.status, slot);
       if (at(margins.held, slot) === 1) held++;
       else if (status !== NO_STATUS) counts[status] = (counts[status] ?? 0) + 1;

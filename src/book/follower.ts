@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
-import type { Sql } from '../db/connect.js';
+import type { Sql, Tx } from '../db/connect.js';
+import type { HistoryPlace } from '../db/history-place.js';
 import { readDataInstant } from '../db/standby.js';
 import { inTransaction } from '../db/transaction.js';
 import { messageOf } from '../errors.js';
@@ -20,6 +21,8 @@ export interface FollowerOptions {
   readonly intervalMs?: number;
   /** Sweeps a large book in a thread of its own. */
   readonly sweeper?: Sweeper;
+  /** From so many accounts on; as `takeBook` has it when left out. */
+  readonly sweptElsewhereFrom?: number;
   /** Told of the first book's accounts as they are read. */
   readonly onProgress?: (accounts: number) => void;
 }
@@ -32,7 +35,14 @@ const DEFAULT_INTERVAL_MS = 1000;
  */
 export class BookFollower {
   readonly #options: FollowerOptions;
+  /** The newest book, and the number of the refresh that took it. */
   #taken: TakenBook | undefined;
+  #takenBy = 0;
+  /** What the next refresh goes on from; undefined: it makes the book from nothing. */
+  #base: TakenBook | undefined;
+  #refreshes = 0;
+  /** Goes up with each `rebuild`: what was begun before it counts no more. */
+  #generation = 0;
   #refreshing: Promise<void> | undefined;
   #isWanted = false;
   #timer: NodeJS.Timeout | undefined;
@@ -75,24 +85,59 @@ export class BookFollower {
 
   /** Takes a book that is newer than this call, and returns it. */
   async refresh(): Promise<FollowedBook> {
-    const { sql, log, sweeper, onProgress } = this.#options;
-    const askedAtMs = performance.now();
-    const last = this.#taken;
-    // Before the snapshot, which then holds all that was committed until this instant, on a standby as well.
-    const { at, lagMs } = await readDataInstant(sql);
-    const taken = await inTransaction(sql, { isolation: 'repeatable read', readOnly: true }, (tx) =>
-      takeBook(tx, at, last, { sweeper, onProgress: last === undefined ? onProgress : undefined }),
-    );
-    if (last !== undefined && taken.book.columns !== last.book.columns && taken.place.history !== last.place.history) {
-      log.warn(
-        { was: last.place.history, is: taken.place.history },
-        'another history of the database: the book is made anew',
+    await this.inspect(() => Promise.resolve());
+    return this.taken().book;
+  }
+
+  /** A refresh, whose book and whose transaction `look` sees together: both show the same snapshot. */
+  async inspect<T>(look: (tx: Tx, book: FollowedBook) => Promise<T>): Promise<T> {
+    const { sql, sweeper, sweptElsewhereFrom, onProgress } = this.#options;
+    const number = ++this.#refreshes;
+    for (;;) {
+      const [askedAtMs, generation, base] = [performance.now(), this.#generation, this.#base];
+      // Before the snapshot, which then holds all that was committed until this instant, on a standby as well.
+      const { at, lagMs } = await readDataInstant(sql);
+      const [taken, seen] = await inTransaction(
+        sql,
+        { isolation: 'repeatable read', readOnly: true },
+        async (tx): Promise<[TakenBook, T]> => {
+          const isFirst = this.#taken === undefined;
+          const options = { sweeper, sweptElsewhereFrom, onProgress: isFirst ? onProgress : undefined };
+          const { book, ...rest } = await takeBook(tx, at, base, options);
+          const dated = { book: book.dated(askedAtMs - lagMs), ...rest };
+          return [dated, await look(tx, dated.book)];
+        },
       );
+      if (generation !== this.#generation) continue;
+      if (base !== undefined && taken.isAnew) this.#tellOfAnotherHistory(base.place, taken.place);
+      this.#keep(taken, number);
+      return seen;
     }
-    if (this.#taken === undefined || this.#taken.book.at <= taken.book.at) {
-      this.#taken = { ...taken, book: taken.book.dated(askedAtMs - lagMs) };
-    }
-    return this.#taken.book;
+  }
+
+  /** Forgets what is known, and takes the book from nothing; until it is there, the last one stays. */
+  async rebuild(): Promise<FollowedBook> {
+    this.#generation++;
+    this.#base = undefined;
+    return this.refresh();
+  }
+
+  /** Refreshes may overtake each other: within one history the data tell which is newer, across two the asking does. */
+  #keep(taken: TakenBook, number: number): void {
+    const last = this.#base;
+    const isNewer =
+      last === undefined ||
+      (last.place.history === taken.place.history && !taken.isAnew
+        ? last.book.at <= taken.book.at
+        : this.#takenBy < number);
+    if (!isNewer) return;
+    this.#taken = taken;
+    this.#base = taken;
+    this.#takenBy = number;
+  }
+
+  #tellOfAnotherHistory(was: HistoryPlace, is: HistoryPlace): void {
+    this.#options.log.warn({ was, is }, 'another history of the database: the book is made anew');
   }
 
   async #drain(): Promise<void> {

@@ -3,6 +3,7 @@ import type { Decimal } from '../risk/decimal.js';
 import { at, TRADER, type ColumnReader, type Heads } from './column-reader.js';
 import type { Members } from './members.js';
 import { maintenanceError, maintenanceOf, profitError, type FloatMarket, type Margins } from './screen.js';
+import { settleClose } from './settle-close.js';
 import { placesDescending } from './sort.js';
 
 const ROUNDING = 2 ** -53;
@@ -84,7 +85,9 @@ export function makeQueue(sources: QueueSources): Queue {
     lows[i] = key - error;
     highs[i] = key + error;
   }
-  settleClose(sources, order, lows, highs);
+  settleClose(order, lows, highs, (close) => {
+    sortExactly(sources, close);
+  });
   unscored.sort((a, b) => compareIds(sources, a, b));
   order.set(unscored, count);
   const ranks = new Uint32Array(total);
@@ -150,22 +153,6 @@ class ScoreSweep {
     this.key = value.toNumber() + 0;
     this.error = Math.abs(this.key) * 2 * ROUNDING;
     return true;
-  }
-}
-
-/** Sorts by exact scores whatever stands so close that the floats may err. `lows`, `highs`: what a score may be. */
-function settleClose(sources: QueueSources, order: Uint32Array, lows: Float64Array, highs: Float64Array): void {
-  const count = lows.length;
-  // From here on the highest that it or anyone behind it may be.
-  for (let i = count - 2; i >= 0; i--) highs[i] = Math.max(at(highs, i), at(highs, i + 1));
-  let start = 0;
-  let lowest = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < count; i++) {
-    lowest = Math.min(lowest, at(lows, i));
-    if (i + 1 < count && lowest <= at(highs, i + 1)) continue;
-    if (i > start) sortExactly(sources, order.subarray(start, i + 1));
-    start = i + 1;
-    lowest = Number.POSITIVE_INFINITY;
   }
 }
 

@@ -13,6 +13,8 @@ export interface TakenBook {
   readonly place: HistoryPlace;
   /** Number of the newest status transition that it knows; 0: none. */
   readonly lastTransition: string;
+  /** Made from nothing: there was no book to go on from, or it was one of another history. */
+  readonly isAnew: boolean;
 }
 
 export interface TakeOptions {
@@ -52,7 +54,7 @@ export async function takeBook(
   const changes = { circumstances, added, statuses };
   const isLarge = Math.max(base.slotCount, added.length) >= sweptElsewhereFrom;
   const book = isLarge && sweeper !== undefined ? await base.advanceBy(sweeper.sweep, changes) : base.advance(changes);
-  return { book, place, lastTransition: newestOf(statuses, last?.lastTransition ?? '0') };
+  return { book, place, lastTransition: newestOf(statuses, last?.lastTransition ?? '0'), isAnew: last === undefined };
 }
 
 function newestOf(statuses: ReadonlyMap<string, LastStatus>, known: string): string {

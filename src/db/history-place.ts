@@ -10,10 +10,14 @@ export interface HistoryPlace {
   readonly xmax: string;
 }
 
-/** Of the snapshot of a repeatable-read transaction. */
+/**
+ * Of the snapshot of a repeatable-read transaction. A promoted standby writes its new timeline into the log at once, into
+ * its control file only with the next checkpoint; a standby has no log of its own to ask.
+ */
 export async function readHistoryPlace(reader: Reader): Promise<HistoryPlace> {
   const [place] = await reader<HistoryPlace[]>`
-    select s.system_identifier || '/' || c.timeline_id || '/' || d.oid as history,
+    select s.system_identifier || '/' || case when pg_is_in_recovery() then c.timeline_id
+             else ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer end || '/' || d.oid as history,
            pg_snapshot_xmin(pg_current_snapshot())::text as xmin, pg_snapshot_xmax(pg_current_snapshot())::text as xmax
     from pg_control_system() s, pg_control_checkpoint() c, pg_database d where d.datname = current_database()`;
   if (place === undefined) throw new Error('no snapshot');

@@ -71,3 +71,14 @@ export function toConnection<T>(
   // An empty page gives the poller's own cursor back, from which it may go on.
   return { edges, pageInfo: { hasNextPage: rows.length > page.first, endCursor: edges.at(-1)?.cursor ?? page.cursor } };
 }
+
+/** As many as the page needs, and one more to see whether it is the last. */
+export function takeFrom<T>(all: Iterable<T>, page: Page, isAsked: (one: T) => boolean = () => true): T[] {
+  const taken: T[] = [];
+  for (const one of all) {
+    if (!isAsked(one)) continue;
+    taken.push(one);
+    if (taken.length > page.first) break;
+  }
+  return taken;
+}

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { BookFollower, FollowedBook } from '../book/follower.js';
+import type { SelfCheck } from '../book/self-check.js';
 import type { Sql } from '../db/connect.js';
 import type { Prisma } from '../db/prisma.js';
 import type { LapResult } from '../engine/run-lap.js';
@@ -23,6 +24,7 @@ export interface ApiParts extends Clients {
   readonly book: Pick<BookFollower, 'current' | 'refresh'>;
   readonly log: Log;
   readonly runJob: RunJob;
+  readonly selfCheck: Pick<SelfCheck, 'status'>;
 }
 
 /** Of one request. */

@@ -4,7 +4,7 @@ import type { MarketState } from '../db/risk-state.js';
 import type { AdlIndicatorResolvers, AdlScore, PositionResolvers } from '../generated/graphql.js';
 import { bankruptcyPrice, bankruptcyValues } from '../risk/bankruptcy.js';
 import { sideOf } from '../risk/contract.js';
-import { liquidationPrice } from '../risk/liquidation-price.js';
+import { liquidationDistance, liquidationPrice } from '../risk/liquidation-price.js';
 import { effectiveLeverage, type AccountValuation, type PositionValuation } from '../risk/margin.js';
 import { entryPrice, type Holding } from '../risk/position.js';
 import type { Score } from '../risk/ranking.js';
@@ -72,6 +72,7 @@ export const positionResolvers: PositionResolvers = {
   initialMargin: figure(({ position }) => position.initial),
   maintenanceMargin: figure(({ position }) => position.maintenance),
   liquidationPrice: figure(({ valuation, market }) => liquidationPrice(valuation, market.id, market)),
+  liquidationDistance: figure(({ valuation, market }) => liquidationDistance(valuation, market.id, market)),
   bankruptcyPrice: figure(({ valuation, market, holding }) => {
     const worth = bankruptcyValues(valuation).get(market.id);
     return worth === undefined ? null : bankruptcyPrice(market, holding.size, worth);

@@ -7,8 +7,9 @@ import { readAllMarkets } from '../db/read-markets.js';
 import { BackstopError } from '../errors.js';
 import type { PositionFilter, QueryResolvers } from '../generated/graphql.js';
 import { sideOf } from '../risk/contract.js';
-import { keysetOf, parsePage, toConnection, type Page } from './connection.js';
+import { keysetOf, parsePage, takeFrom, toConnection, type Page } from './connection.js';
 import { previewDeleverage } from './deleverage-preview.js';
+import { nearPositions } from './near-positions.js';
 import { findNode } from './node.js';
 import { rowIdOf } from './node-id.js';
 import type { PositionSource } from './position.js';
@@ -43,6 +44,8 @@ export const queryResolvers: QueryResolvers = {
     return toConnection('accounts', page, rows, ({ id }) => [id]);
   },
   positions: (_root, args, { book }) => {
+    if (args.order === 'LIQUIDATION_DISTANCE')
+      return nearPositions(book, args, (one) => isWanted(book, one, args.filter ?? {}));
     const page = parsePage('positions', args);
     const rows = takeFrom(positionsOf(book, page), page, (position) => isWanted(book, position, args.filter ?? {}));
     return toConnection('positions', page, rows, ({ accountId, marketId }) => [accountId, marketId]);
@@ -84,17 +87,6 @@ export const queryResolvers: QueryResolvers = {
   },
   deleveragePreview: (_root, { input }, { book }) => previewDeleverage(input, book),
 };
-
-/** As many as the page needs, and one more to see whether it is the last. */
-function takeFrom<T>(all: Iterable<T>, page: Page, isAsked: (one: T) => boolean = () => true): T[] {
-  const taken: T[] = [];
-  for (const one of all) {
-    if (!isAsked(one)) continue;
-    taken.push(one);
-    if (taken.length > page.first) break;
-  }
-  return taken;
-}
 
 /** By account and market, behind the page's cursor. */
 function* positionsOf(book: FollowedBook, page: Page): Iterable<PositionSource> {

@@ -43,7 +43,9 @@ export async function createServer(parts: ApiParts): Promise<ApiServer> {
   });
   app.get('/healthz', async (_request, reply) => {
     const problem = await findProblem(parts);
-    return reply.code(problem === null ? 200 : 503).send(problem === null ? { ok: true } : { ok: false, problem });
+    const selfCheck = parts.selfCheck.status();
+    const health = problem === null ? { ok: true, selfCheck } : { ok: false, problem, selfCheck };
+    return reply.code(problem === null ? 200 : 503).send(health);
   });
   return {
     app,

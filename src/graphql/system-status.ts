@@ -6,7 +6,7 @@ import { freshnessOf } from './freshness.js';
 
 const STATUSES: readonly MarginStatus[] = ['HEALTHY', 'WARNING', 'MARGIN_CALL', 'LIQUIDATABLE', 'BANKRUPT'];
 
-export async function systemStatus({ sql, book, loaders }: Context) {
+export async function systemStatus({ sql, book, loaders, parts }: Context) {
   const [{ now, lastLap }, engine] = await Promise.all([readSystem(sql), loaders.job.load(WATERFALL_JOB)]);
   if (engine === null) throw new Error(`no job ${WATERFALL_JOB}`);
   const { byStatus, held } = book.counts();
@@ -17,5 +17,6 @@ export async function systemStatus({ sql, book, loaders }: Context) {
     heldAccounts: held,
     lastLap,
     engine,
+    selfCheck: parts.selfCheck.status(),
   };
 }

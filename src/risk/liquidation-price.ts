@@ -5,6 +5,18 @@ import type { Schedule } from './brackets.js';
 import { positionIn } from './margin.js';
 import type { AccountValuation } from './margin.js';
 
+/** How far the mark is from its liquidation price, as a part of the mark; truncated. Null when there is no such price. */
+export function liquidationDistance(
+  v: AccountValuation,
+  marketId: string,
+  market: Contract & { readonly schedule: Schedule },
+): Decimal | null {
+  const price = liquidationPrice(v, marketId, market);
+  if (price === null) return null;
+  const { mark } = positionIn(v, marketId);
+  return truncatedFraction(price.minus(mark).abs(), mark);
+}
+
 /**
  * The mark of one market at which equity = maintenance, all else as it is; truncated; null when there is none above 0.
  *

@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { BookFollower } from '../../src/book/follower.js';
+import { SelfCheck } from '../../src/book/self-check.js';
 import type { Sql } from '../../src/db/connect.js';
 import { openPrisma, type Prisma } from '../../src/db/prisma.js';
 import { runLap } from '../../src/engine/run-lap.js';
@@ -21,6 +22,7 @@ export interface TestApi {
   readonly sql: Sql;
   readonly server: ApiServer;
   readonly book: BookFollower;
+  readonly selfCheck: SelfCheck;
   /** What it logged. */
   readonly logged: string[];
   ask(query: string, variables?: Record<string, unknown>): Promise<Answer>;
@@ -49,11 +51,13 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
   const log = createLog('info', sink);
   const book = new BookFollower({ sql, log });
   await book.refresh();
+  const selfCheck = new SelfCheck({ book, log });
   const server = await createServer({
     sql: options.watchSql?.(sql) ?? sql,
     prisma: options.watchPrisma?.(prisma) ?? prisma,
     book,
     log,
+    selfCheck,
     runJob: (dryRun) => runLap(sql, { worker: 'test', dryRun }),
   });
   const ask = async (query: string, variables: Record<string, unknown> = {}): Promise<Answer> => {
@@ -64,6 +68,7 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
     sql,
     server,
     book,
+    selfCheck,
     logged,
     ask,
     async read(query, variables) {

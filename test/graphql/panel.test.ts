@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { dec } from '../../src/risk/decimal.js';
 import { freshVenue, startApi, tellOfAlice, type TestApi } from './api.js';
 
-/* eslint-disable @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-return -- answers are JSON, read by the names just asked for */
+/* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-argument, @typescript-eslint/no-unsafe-return -- answers are JSON, read by the names just asked for */
 
 describe('what a trading panel asks', () => {
   let api: TestApi;
@@ -235,6 +236,52 @@ describe('what a trading panel asks', () => {
     });
   });
 
+  it('lists positions by their distance to liquidation, page after page', async () => {
+    const page = (args: string, after: string | null = null) =>
+      api.ask(
+        `query($after: String) { positions(${args}, order: LIQUIDATION_DISTANCE, after: $after) { pageInfo { hasNextPage endCursor }
+          edges { node { account { externalId } market { symbol } markPrice liquidationPrice liquidationDistance } } } }`,
+        { after },
+      );
+    const listed = async (args: string): Promise<any[]> => {
+      const nodes: any[] = [];
+      let after: string | null = null;
+      for (;;) {
+        const answer: any = await page(args, after);
+        const { positions } = answer.data;
+        nodes.push(...positions.edges.map((edge: any) => edge.node));
+        if (!positions.pageInfo.hasNextPage) return nodes;
+        after = positions.pageInfo.endCursor;
+      }
+    };
+    await api.book.refresh();
+    const all = await listed('first: 200');
+    // ETHUSDT has no price: erin and frank have no liquidation price, and stand last.
+    expect(all.map((node) => node.account.externalId).slice(-2)).toEqual(['erin', 'frank']);
+    expect(all.at(-1)).toMatchObject({ markPrice: null, liquidationPrice: null, liquidationDistance: null });
+    const ofAlice = all.find((node) => node.account.externalId === 'alice');
+    // 20 − 1000 + 10 p = 0.01 · 10 p at p = 980 ÷ 9.9; the mark is 98.5.
+    expect(ofAlice).toMatchObject({
+      liquidationPrice: '98.989898989898989898',
+      liquidationDistance: '0.004973593806081115',
+    });
+    const distances = all.flatMap((node) => (node.liquidationDistance === null ? [] : [dec(node.liquidationDistance)]));
+    expect(distances.length).toBeGreaterThan(3);
+    for (const [k, distance] of distances.slice(1).entries()) expect(distance.gte(distances[k] ?? distance)).toBe(true);
+    for (const first of [1, 2, 3]) expect(await listed(`first: ${first}`)).toEqual(all);
+    expect(await listed('first: 1, filter: { marketSymbols: ["BTCUSDT"], side: SHORT }')).toEqual(
+      all.filter((node) => ['bob', 'carol', 'dora'].includes(node.account.externalId)),
+    );
+    expect(await listed('first: 1, filter: { marketSymbols: ["none"] }')).toEqual([]);
+    const wrongCursors = [
+      (await api.read('{ positions(first: 1) { pageInfo { endCursor } } }')).positions.pageInfo.endCursor,
+      Buffer.from('["positionsByLiquidationDistance","x","a","b"]').toString('base64url'),
+    ];
+    for (const cursor of wrongCursors) {
+      expect((await page('first: 1', cursor)).errors[0].message).toBe('after must be a cursor of this list');
+    }
+  });
+
   it('finds any node by its id, and null for none', async () => {
     const ids = [
       'Account:bob',
@@ -265,7 +312,7 @@ describe('what a trading panel asks', () => {
   it('says how the system is doing', async () => {
     const { systemStatus } =
       await api.read(`{ systemStatus { now book { code priceAt computedAt } accounts { status count } heldAccounts
-      lastLap { number } engine { name intervalMs round paused } } }`);
+      lastLap { number } engine { name intervalMs round paused } selfCheck { checked differences lastAt } } }`);
     expect(systemStatus).toEqual({
       now: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/),
       book: { code: 'FRESH', priceAt: null, computedAt: api.book.current().at },
@@ -279,6 +326,12 @@ describe('what a trading panel asks', () => {
       heldAccounts: 2,
       lastLap: null,
       engine: { name: 'waterfall', intervalMs: 1000, round: '0', paused: false },
+      selfCheck: { checked: 0, differences: 0, lastAt: null },
     });
+    await api.selfCheck.check();
+    const checked = await api.read('{ systemStatus { selfCheck { checked differences lastAt } } }');
+    const status = { checked: api.selfCheck.status().checked, differences: 0, lastAt: api.selfCheck.status().lastAt };
+    expect(checked).toEqual({ systemStatus: { selfCheck: status } });
+    expect(status.checked).toBeGreaterThan(4);
   });
 });

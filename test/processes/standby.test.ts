@@ -1,9 +1,13 @@
 import { Writable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type App } from '../../src/app.js';
+import { BookFollower } from '../../src/book/follower.js';
+import { SelfCheck } from '../../src/book/self-check.js';
 import { closeSql, openSql, type Sql } from '../../src/db/connect.js';
+import { readHistoryPlace } from '../../src/db/history-place.js';
 import { readClock } from '../../src/db/record-notice.js';
 import { catchUp, readDataInstant } from '../../src/db/standby.js';
+import { inTransaction } from '../../src/db/transaction.js';
 import { runLap } from '../../src/engine/run-lap.js';
 import { JobRunner } from '../../src/jobs/runner.js';
 import { createLog } from '../../src/telemetry.js';
@@ -176,6 +180,17 @@ describe('an API process with a standby', () => {
     });
   });
 
+  it('holds its book against the views of the standby, as the reader', async () => {
+    const sql = openSql(readUrl, { max: 2 });
+    const log = createLog('warn', sink);
+    const check = new SelfCheck({ book: new BookFollower({ sql, log }), log, sampleSize: 3 });
+    for (let i = 0; i < 4; i++) await check.check();
+    expect(check.status()).toMatchObject({ differences: 0 });
+    expect(check.status().checked).toBeGreaterThan(6);
+    expect(complaints).toEqual([]);
+    await closeSql(sql);
+  });
+
   it('survives a restart of the standby, and catches up', async () => {
     const app = await startApi();
     await cluster.stopStandby();
@@ -212,7 +227,12 @@ describe('the instant of the data', () => {
     const { at } = await readDataInstant(standby);
     expect(at >= (last?.at ?? '')).toBe(true);
     expect(at < restartedAt).toBe(true);
+    const place = (): Promise<{ readonly history: string }> =>
+      inTransaction(standby, { isolation: 'repeatable read', readOnly: true }, readHistoryPlace);
+    const { history } = await place();
     await standby`select pg_promote()`;
+    // At once, not only with the next checkpoint.
+    expect((await place()).history).toBe(history.replace('/1/', '/2/'));
     expect((await readDataInstant(standby)).at > restartedAt).toBe(true);
     expect((await readDataInstant(standby)).lagMs).toBe(0);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Decimal, GRID, ONE, dec } from '../../src/risk/decimal.js';
-import { liquidationPrice } from '../../src/risk/liquidation-price.js';
+import { liquidationDistance, liquidationPrice } from '../../src/risk/liquidation-price.js';
 import type { Market } from '../../src/risk/margin.js';
 import { bookOf } from './arbitrary.js';
 import type { Book } from './arbitrary.js';
@@ -64,6 +64,24 @@ describe('liquidationPrice', () => {
       liquidationPrice(v, id, market)?.toDecimalPlaces(12, Decimal.ROUND_DOWN) ?? null;
     expect(fc.check(isTheRoot(late), { numRuns: 300 }).failed).toBe(true);
     expect(fc.check(isTheRoot(coarse), { numRuns: 300 }).failed).toBe(true);
+  });
+});
+
+describe('liquidationDistance', () => {
+  const distanceOf = (balance: string, position: readonly [string, string], mark: string): string | null => {
+    const v = valued(buildAccount('a', balance, { M: position }), byId(linear), buildMarks({ M: mark }));
+    return text(liquidationDistance(v, 'M', linear));
+  };
+
+  it('is a part of the mark, without sign, truncated', () => {
+    // Liquidated at 94.736842105263157894, and at 104.761904761904761904.
+    expect(distanceOf('100', ['10', '1000'], '100')).toBe('0.052631578947368421');
+    expect(distanceOf('100', ['-10', '-1000'], '100')).toBe('0.047619047619047619');
+    expect(distanceOf('100', ['10', '1000'], '30')).toBe('2.157894736842105263');
+  });
+
+  it('is null without a liquidation price', () => {
+    expect(distanceOf('1000', ['10', '1000'], '100')).toBeNull();
   });
 });
 

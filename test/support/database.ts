@@ -39,6 +39,15 @@ export async function createTestDatabase({ migrated = true }: TestDatabaseOption
   };
 }
 
+/** Drops the database, whoever is connected to it, and makes it again under its name as a copy of the other one. */
+export async function remakeTestDatabase({ name }: TestDatabase, like: TestDatabase): Promise<void> {
+  await closeSql(like.sql);
+  await administer(async (admin) => {
+    await admin`drop database ${admin(name)} with (force)`;
+    await admin`create database ${admin(name)} template ${admin(like.name)}`;
+  });
+}
+
 /** The URL of a database on the run's server. */
 export function testUrl(database: string): string {
   const url = new URL(adminUrl());

@@ -4,6 +4,8 @@ import type { Circumstances } from '../../src/db/risk-state.js';
 import { ColumnBook } from '../../src/book/column-book.js';
 import { Columns } from '../../src/book/columns.js';
 import { accountHash, addHash, circumstancesDigest, rankingId } from '../../src/book/ranking-id.js';
+import { byDistance, type NearPosition } from '../../src/book/near-liquidation.js';
+import { liquidationDistance } from '../../src/risk/liquidation-price.js';
 import { rowOfAccount } from '../../src/db/account-rows.js';
 import type { LastStatus } from '../../src/db/risk-state.js';
 import { sideOf, type Side } from '../../src/risk/contract.js';
@@ -124,6 +126,21 @@ export class PlainBook implements Book {
     const entry = ranking.entryOf(accountId);
     if (entry === undefined) throw new Error(`${accountId} has no rank`);
     return { state: 'RANKED', ...entry, queueLength, percentile: percentileOf(entry, queueSize), rankingId: id };
+  }
+
+  nearLiquidation(marketIds: Iterable<string>, after?: NearPosition): Iterable<NearPosition> {
+    const all = [...new Set(marketIds)].flatMap((marketId) => this.#distances(marketId)).sort(byDistance);
+    return after === undefined ? all : all.filter((each) => byDistance(each, after) > 0);
+  }
+
+  #distances(marketId: string): NearPosition[] {
+    const market = this.markets.get(marketId);
+    if (market === undefined) return [];
+    return this.#idsWhere(({ account }) => account.positions.has(marketId)).map((accountId) => {
+      const valuation = this.margin(accountId)?.valuation ?? null;
+      const distance = valuation === null ? null : liquidationDistance(valuation, marketId, market);
+      return { accountId, marketId, distance };
+    });
   }
 
   counts(): StatusCounts {

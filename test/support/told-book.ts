@@ -20,6 +20,9 @@ export function told(book: Book): string[] {
     lines.push(`${marketId} ${size.toFixed()} ${String(longPositions)} ${String(shortPositions)}`);
     for (const side of ['LONG', 'SHORT'] as const) lines.push(...toldRanking(book, marketId, side));
   }
+  for (const { accountId, marketId, distance } of book.nearLiquidation(book.markets.keys())) {
+    lines.push(`${accountId} ${marketId} from liquidation ${distance?.toFixed() ?? '-'}`);
+  }
   return lines;
 }
 
