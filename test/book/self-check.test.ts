@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { BookFollower } from '../../src/book/follower.js';
@@ -38,8 +39,19 @@ async function tellStory(): Promise<void> {
   await venue.trade('BTCUSDT', 'ann', 'ben', '10', '100');
   await venue.trade('ETHUSDT', 'ann', 'cat', '3', '11.5');
   await venue.price('BTCUSDT', '103.07');
+  await untilSettled();
   follower = new BookFollower({ sql: db.sql, log });
   await follower.refresh();
+}
+
+/** While a transaction of before runs, in whatever database of the server, a follower reads again what came after it. */
+async function untilSettled(): Promise<void> {
+  const isSettled = async (): Promise<boolean> => {
+    const [row] = await db.sql<{ settled: boolean }[]>`
+      select pg_snapshot_xmin(pg_current_snapshot()) > max(changed_in) as settled from account`;
+    return row?.settled === true;
+  };
+  while (!(await isSettled())) await wait(10);
 }
 
 /** Past everything that marks an account. */
