@@ -189,8 +189,9 @@ export class Screen {
     let held = 0;
     let status = NO_STATUS;
     if (at(kinds, row) === TRADER) {
-      const isHeld = largest >= NEARLY_OUTGROWN || (isStale && this.#isHeld(stale, maintenance, maintenanceBound));
-      if (isHeld === null || largest >= NEARLY_OUTGROWN) status = UNDECIDED;
+      const isLarge = Math.max(largest, Math.abs(equity)) >= NEARLY_OUTGROWN;
+      const isHeld = isStale && this.#isHeld(stale, maintenance, maintenanceBound);
+      if (isLarge || isHeld === null) status = UNDECIDED;
       else if (isHeld || Number.isNaN(equity)) {
         held = 1;
         status = this.#lastKnown(slot, Number.isNaN(equity) ? NO_STATUS : HEALTHY);

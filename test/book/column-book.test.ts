@@ -92,6 +92,24 @@ describe('the book in columns', () => {
     );
   });
 
+  it('says the same of an account whose equity has outgrown the database, though none of its parts has', () => {
+    const terms = { payoff: 'LINEAR', assetId: 'USDT', contractSize: '1', priceTick: '0.01', sizeStep: '1' } as const;
+    const rest = { status: 'ACTIVE', price: '1', isStale: false, score: 'ACCOUNT_RETURN' } as const;
+    const market = { ...terms, ...rest, brackets: [['0', '0.004', '0.01']] } as const;
+    const steps = '60000000000000000000';
+    const state = wholeState({
+      venue: { warning: '0.66', call: '0.80', staleShare: '0.05' },
+      markets: ['B', 'a'].map((id) => ({ ...market, id })),
+      accounts: ['-1', '1'].map((balance, k) => ({
+        ...{ id: `whale-${String(k)}`, assetId: 'USDT', kind: 'TRADER', balance },
+        positions: ['B', 'a'].map((id) => [id, k === 0 ? `-${steps}` : steps, '1'] as const),
+      })),
+    });
+    const book = columnBookOf(state);
+    expect(book.heldIds()).toEqual(['whale-0', 'whale-1']);
+    expect(told(book)).toEqual(told(new PlainBook(state)));
+  });
+
   it('would be wrong if its error bounds were too small', () => {
     const broken = fc.check(
       fc.property(unequalBook, nudges, (book, by) => {
