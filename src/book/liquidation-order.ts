@@ -153,7 +153,9 @@ class DistanceSweep {
     const relative = this.#notionalError / this.#notional + PER_DISTANCE * caution + this.#lotError * caution;
     this.distance = Math.abs(ratio - 1);
     const grid = (GRID_STEP / mark + GRID_STEP) * caution;
-    this.error = (ratio * (relative + PER_DISTANCE * caution) + grid) * (1 + LARGEST_ERROR);
+    // Beside a small ratio the difference from 1 is rounded as a number near 1 is.
+    const rounding = PER_DISTANCE * caution * (1 + ratio);
+    this.error = (ratio * relative + rounding + grid) * (1 + LARGEST_ERROR);
     // A price that is nothing on the grid is none. Written so that a NaN goes the exact way too.
     const isPrice = ratio * mark > 4 * GRID_STEP;
     return relative < LARGEST_ERROR && isPrice && ratio < 1 / LARGEST_ERROR ? true : this.#exact(slot);
