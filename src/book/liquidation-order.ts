@@ -3,17 +3,13 @@ import type { Decimal } from '../risk/decimal.js';
 import { liquidationDistance } from '../risk/liquidation-price.js';
 import type { AccountMargin } from './account-margin.js';
 import { at, type ColumnReader } from './column-reader.js';
+import { GRID_STEP, LARGEST_ERROR, ROUNDING } from './float-error.js';
 import type { Members } from './members.js';
 import { maintenanceError, maintenanceOf, type FloatMarket, type Margins } from './screen.js';
 import { settleClose } from './settle-close.js';
 import { placesDescending } from './sort.js';
 import type { SweepSources } from './sweep.js';
 
-const ROUNDING = 2 ** -53;
-/** Prices and distances are truncated to the money grid; inverse worths are, lot by lot. */
-const GRID_STEP = 1.1e-18;
-/** A distance less certain than this is made exactly at once: one wild one would blur all its neighbours. */
-const LARGEST_ERROR = 1e-9;
 /** Roundings of the sums and quotients of a distance. */
 const PER_DISTANCE = 32 * ROUNDING;
 
@@ -165,7 +161,7 @@ class DistanceSweep {
     const distance = this.#of.exactDistance(slot);
     if (distance === null) return false;
     this.distance = distance.toNumber();
-    this.error = this.distance * 2 * ROUNDING;
+    this.error = this.distance * 4 * ROUNDING;
     return true;
   }
 

@@ -1,18 +1,14 @@
 import type { ScoreName } from '../risk/margin.js';
 import type { Decimal } from '../risk/decimal.js';
 import { at, TRADER, type ColumnReader, type Heads } from './column-reader.js';
+import { GRID_STEP, LARGEST_ERROR, ROUNDING } from './float-error.js';
 import type { Members } from './members.js';
 import { maintenanceError, maintenanceOf, profitError, type FloatMarket, type Margins } from './screen.js';
 import { settleClose } from './settle-close.js';
 import { placesDescending } from './sort.js';
 
-const ROUNDING = 2 ** -53;
-/** A score is truncated to the money grid before it is compared. */
-const GRID_STEP = 1.1e-18;
 /** Roundings of the products and quotients of a score. */
 const PER_SCORE = 16 * ROUNDING;
-/** A score less certain than this is made exactly at once: one wild one would blur all its neighbours. */
-const LARGEST_ERROR = 1e-9;
 /** Scores are cut off at ±10^18. */
 const NEARLY_CUT = 9e17;
 /** Queues larger than this, in size steps, are summed in whole numbers: five times it is still exact as a double. */
@@ -151,7 +147,7 @@ class ScoreSweep {
     const value = this.#of.exactScore(slot);
     if (value === null) return false;
     this.key = value.toNumber() + 0;
-    this.error = Math.abs(this.key) * 2 * ROUNDING;
+    this.error = Math.abs(this.key) * 4 * ROUNDING;
     return true;
   }
 }

@@ -3,11 +3,8 @@ import type { Decimal } from '../risk/decimal.js';
 import { value } from '../risk/contract.js';
 import type { VenueParams } from '../risk/margin.js';
 import { at, TRADER, type ColumnReader, type Heads } from './column-reader.js';
+import { GRID_STEP, ROUNDING } from './float-error.js';
 
-/** Largest relative error of one rounding to a double. */
-const ROUNDING = 2 ** -53;
-/** The step of the money grid, a little enlarged: what rounding up to it may add. */
-const GRID_STEP = 1.1e-18;
 /** Amounts near what the database holds (10^20) are left to exact arithmetic. */
 const NEARLY_OUTGROWN = 9.9e19;
 

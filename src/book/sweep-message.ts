@@ -11,7 +11,8 @@ export interface TaskMessage {
   /** Which columns; others than those of the last message begin with no names. */
   readonly columns: number;
   readonly arrays: ColumnArrays;
-  /** Ids of accounts that the other thread does not have yet; all assets and markets. */
+  /** Ids of accounts that the other thread does not have yet, and how many it has; all assets and markets. */
+  readonly knownIds: number;
   readonly newIds: readonly string[];
   readonly assets: readonly string[];
   readonly markets: readonly string[];
@@ -43,6 +44,7 @@ export function toMessage(number: number, task: SweepTask, columns: number, know
   return {
     ...{ number, columns, heads, lastCodes, floats, caution, old, touched, members, wanted },
     arrays: { ...arrays },
+    knownIds: from,
     newIds: names.ids.slice(from),
     assets: [...names.assets],
     markets: [...names.markets],

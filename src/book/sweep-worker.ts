@@ -11,6 +11,7 @@ let known = { columns: -1, ids: [] as string[] };
 
 port.on('message', (message: TaskMessage) => {
   if (message.columns !== known.columns) known = { columns: message.columns, ids: [] };
+  known.ids.length = message.knownIds;
   for (const id of message.newIds) known.ids.push(id);
   const told = answer(message);
   // What was made goes over without a copy; this thread keeps nothing of it.

@@ -34,8 +34,9 @@ export class Sweeper {
 
   async stop(): Promise<void> {
     const worker = this.#worker;
-    this.#worker = undefined;
-    await worker?.terminate();
+    if (worker === undefined) return;
+    this.#lose(worker, new Error('the sweeping thread was stopped'));
+    await worker.terminate();
   }
 
   #started(): Worker {
@@ -61,7 +62,9 @@ export class Sweeper {
 
   /** The next sweep begins with a new thread, which knows nothing. */
   #lose(worker: Worker, error: unknown): void {
-    if (this.#worker === worker) this.#worker = undefined;
+    // An error is followed by the thread's exit, and by then another may be at work.
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
     this.#known = undefined;
     for (const { reject } of this.#waiting.values()) reject(error instanceof Error ? error : new Error(String(error)));
     this.#waiting.clear();

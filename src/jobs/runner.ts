@@ -13,8 +13,8 @@ export interface RunnerOptions {
   readonly worker: string;
   /** How often the job is looked at; whether it is due is the job's row to say. */
   readonly pollMs?: number;
-  /** What the first lap goes on from, and what its sweeps are done by. */
-  readonly memory?: Pick<LapMemory, 'first' | 'sweeper'>;
+  /** What the first lap goes on from, what sweeps are done by, and what is remembered: whoever gave it may make it forget. */
+  readonly memory?: LapMemory;
 }
 
 const DEFAULT_POLL_MS = 250;
@@ -48,7 +48,7 @@ export class JobRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.#memory = { ...options.memory };
+    this.#memory = options.memory ?? {};
   }
 
   start(): void {
