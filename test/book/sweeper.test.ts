@@ -48,7 +48,11 @@ describe('a sweep in another thread', () => {
   it('begins anew after its thread was lost', async () => {
     const book = columnBookOf(wholeState(fc.sample(unequalBook, 1)[0] ?? never()));
     const changes = { circumstances: { ...circumstancesOf(book) }, added: [], statuses: new Map() };
-    await sweeper.stop();
+    const stopped = sweeper.stop();
+    // The next thread is at work before the end of the last one is told.
+    const swept = book.advanceBy(sweeper.sweep, changes);
+    await stopped;
+    expect(told(await swept)).toEqual(told(book));
     expect(told(await book.advanceBy(sweeper.sweep, changes))).toEqual(told(book));
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { runLap } from '../../src/engine/run-lap.js';
+import { runLap, type LapMemory } from '../../src/engine/run-lap.js';
 import { JobRunner } from '../../src/jobs/runner.js';
 import { createLog } from '../../src/telemetry.js';
 import { assertInvariants } from '../support/checks.js';
@@ -51,6 +51,16 @@ describe('the job', () => {
     await until(async () => (await runs()).length > 0);
     await Promise.all([one.stop(), two.stop()]);
     expect(await runs()).toHaveLength(1);
+  });
+
+  it('remembers its last lap where whoever gave it the memory can make it forget', async () => {
+    const memory: LapMemory = {};
+    const runner = new JobRunner({ sql: database.sql, log: createLog('silent'), worker: 'one', pollMs: 20, memory });
+    runner.start();
+    await until(() => Promise.resolve(memory.last !== undefined));
+    await runner.stop();
+    const [job] = await database.sql<{ round: string }[]>`select round from job`;
+    expect(memory.last?.round).toBe(job?.round);
   });
 
   it('is left to the engine at work, until that one lets a lap wait', async () => {
