@@ -4,6 +4,7 @@ import type { PublishedRanking, RankEntry } from '../risk/ranking.js';
 import type { Decimal } from '../risk/decimal.js';
 import type { Side } from '../risk/contract.js';
 import type { AccountMargin } from './account-margin.js';
+import type { LevelChanges } from './level-changes.js';
 import type { NearPosition } from './near-liquidation.js';
 
 export type Indicator =
@@ -38,6 +39,8 @@ export interface Book extends Circumstances {
   unranked(marketId: string, side: Side): readonly string[];
   openInterest(marketId: string): OpenInterest;
   ranking(marketId: string, side: Side): PublishedRanking;
+  /** Levels that are not what they were in an earlier book; undefined: the two cannot be compared. */
+  levelsSince(earlier: Book): LevelChanges | undefined;
   /** Of a position; undefined when there is none. A liquidity provider is EXEMPT, a HELD account UNKNOWN. */
   indicator(accountId: string, marketId: string): Indicator | undefined;
   /** Positions of these markets, those nearest to their liquidation price first: all, or those behind that one. */

@@ -3,11 +3,12 @@ import type { Circumstances, LastStatus } from '../db/risk-state.js';
 import { sideOf, type Side } from '../risk/contract.js';
 import { ofGridSteps } from '../risk/decimal.js';
 import type { Account, MarginStatus } from '../risk/margin.js';
-import { percentileOf, score, type PublishedRanking } from '../risk/ranking.js';
+import { percentileOf, score } from '../risk/ranking.js';
 import type { AccountMargin } from './account-margin.js';
 import type { Book, Indicator, OpenInterest, StatusCounts } from './book.js';
 import { at, NO_ROW, TRADER } from './column-reader.js';
 import type { Columns } from './columns.js';
+import { closedSince, compareLevels, sharesSlots, type LevelChanges } from './level-changes.js';
 import { liquidationOrder } from './liquidation-order.js';
 import { queueKey, type Members } from './members.js';
 import { merged, type MarketOrder, type NearPosition } from './near-liquidation.js';
@@ -155,13 +156,18 @@ export class ColumnBook implements Book {
     return { size: ofGridSteps(size), longPositions: long.length, shortPositions };
   }
 
-  ranking(marketId: string, side: Side): PublishedRanking {
+  ranking(marketId: string, side: Side): QueueRanking {
     const key = queueKey(marketId, side);
     const known = this.#state.rankings.get(key);
     if (known !== undefined) return known;
     const made = this.#makeRanking(marketId, side);
     this.#state.rankings.set(key, made);
     return made;
+  }
+
+  levelsSince(earlier: Book): LevelChanges | undefined {
+    if (!(earlier instanceof ColumnBook) || !sharesSlots(earlier.#state, this.#state)) return undefined;
+    return { ...compareLevels(earlier, this), gone: closedSince(earlier.#state, this.#state) };
   }
 
   indicator(accountId: string, marketId: string): Indicator | undefined {
@@ -263,7 +269,7 @@ export class ColumnBook implements Book {
     return membersIn(members, key);
   }
 
-  #makeRanking(marketId: string, side: Side): PublishedRanking {
+  #makeRanking(marketId: string, side: Side): QueueRanking {
     const { columns, heads, margins, circumstances, lastCodes } = this.#state;
     const market = circumstances.markets.get(marketId);
     if (market === undefined) throw new Error(`no market ${marketId}`);

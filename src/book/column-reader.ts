@@ -104,6 +104,13 @@ export class ColumnReader {
     return ofGridSteps(this.sizeInGridSteps(position));
   }
 
+  /** Whether the position is worth exactly its cost. `lotWorth`: of a size step, in steps of the money grid. */
+  breaksEven(position: number, lotWorth: bigint): boolean {
+    const steps = at(this.arrays.steps, position);
+    if (!Number.isSafeInteger(steps)) return false;
+    return BigInt(steps) * lotWorth === wide(this.arrays.costHigh, this.arrays.costLow, position);
+  }
+
   sizeInGridSteps(position: number): bigint {
     return wide(this.arrays.sizeHigh, this.arrays.sizeLow, position);
   }

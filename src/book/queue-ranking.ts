@@ -81,6 +81,27 @@ export class QueueRanking implements PublishedRanking {
     return rank === null ? undefined : this.entryAt(rank);
   }
 
+  /** Each rank and its level, and the level that an earlier ranking of the same slots gave to the account; 0: none. */
+  forEachLevel(earlier: QueueRanking | undefined, visit: (rank: number, level: number, last: number) => void): void {
+    const { members, queue } = this.#of;
+    const was = earlier === undefined ? undefined : earlier.#of;
+    // Both lists ascend by slot: one walk along the two.
+    let k = 0;
+    for (let member = 0; member < members.slots.length; member++) {
+      const rank = at(queue.ranks, member);
+      if (rank === 0) continue;
+      let last = 0;
+      if (was !== undefined) {
+        const { slots } = was.members;
+        const slot = at(members.slots, member);
+        while (k < slots.length && at(slots, k) < slot) k++;
+        const lastRank = k < slots.length && at(slots, k) === slot ? at(was.queue.ranks, k) : 0;
+        if (lastRank > 0) last = levelOf(was.queue, lastRank);
+      }
+      visit(rank, levelOf(queue, rank), last);
+    }
+  }
+
   levelSizes(): Decimal[] {
     const { length, levelStarts } = this.#of.queue;
     const bounds = [1, ...levelStarts, length + 1].map((rank) => this.#sizeAhead(Math.min(rank, length + 1)));

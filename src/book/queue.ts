@@ -53,7 +53,8 @@ export function makeQueue(sources: QueueSources): Queue {
   const total = members.slots.length;
   const eligible = new Uint32Array(total);
   const keys = new Float64Array(total);
-  const errors = new Float64Array(total);
+  // Low and high of one beside each other: places are looked at in another order than they are filled in.
+  const ends = new Float64Array(total * 2);
   const unscored: number[] = [];
   const score = new ScoreSweep(sources);
   let count = 0;
@@ -66,29 +67,28 @@ export function makeQueue(sources: QueueSources): Queue {
     }
     eligible[count] = member;
     keys[count] = score.key;
-    errors[count] = score.error;
+    ends[2 * count] = score.key - score.error;
+    ends[2 * count + 1] = score.key + score.error;
     count++;
   }
   const places = placesDescending(keys.subarray(0, count));
   const order = new Uint32Array(count + unscored.length);
-  // Both in the order of the places from here on: one walk through memory at random instead of three.
   const lows = new Float64Array(count);
   const highs = new Float64Array(count);
   for (let i = 0; i < count; i++) {
     const place = at(places, i);
-    const [key, error] = [at(keys, place), at(errors, place)];
     order[i] = at(eligible, place);
-    lows[i] = key - error;
-    highs[i] = key + error;
+    lows[i] = at(ends, 2 * place);
+    highs[i] = at(ends, 2 * place + 1);
   }
-  settleClose(order, lows, highs, (close) => {
-    sortExactly(sources, close);
+  settleClose(order, lows, highs, (close, isTied) => {
+    if (isTied) close.sort((a, b) => compareIds(sources, a, b));
+    else sortExactly(sources, close);
   });
   unscored.sort((a, b) => compareIds(sources, a, b));
   order.set(unscored, count);
   const ranks = new Uint32Array(total);
-  for (let i = 0; i < order.length; i++) ranks[at(order, i)] = i + 1;
-  const ahead = sumAhead(sources, order);
+  const ahead = place(sources, order, ranks);
   return { length: order.length, order, ranks, ahead, levelStarts: levelStarts(ahead, order.length) };
 }
 
@@ -115,18 +115,22 @@ class ScoreSweep {
     const equity = at(margins.equity, slot);
     const equityError = at(margins.equityError, slot);
     if (equity < -equityError) return false;
-    const worth = at(columns.arrays.steps, p) * this.#market.lotWorth;
+    const { lotWorth, lotWorthSteps } = this.#market;
+    const worth = at(columns.arrays.steps, p) * lotWorth;
     const cost = at(columns.arrays.costs, p);
     const profit = worth - cost;
     const notional = Math.abs(worth);
     const base = scoreName === 'LEVERAGED_RETURN' ? Math.abs(cost) : notional;
     if (!(equity > equityError)) return this.#exact(slot);
-    if (cost === 0 || notional === 0) {
+    const profitBound = profitError(worth, cost, caution);
+    const isNearlyEven = Math.abs(profit) <= profitBound && lotWorthSteps !== null;
+    // Of all scores the one that many share, and no float tells it from those beside it.
+    if (cost === 0 || notional === 0 || (isNearlyEven && columns.breaksEven(p, lotWorthSteps))) {
       this.key = 0;
       this.error = 0;
       return true;
     }
-    let relative = profitError(worth, cost, caution) / Math.abs(profit) + equityError / equity + PER_SCORE * caution;
+    let relative = profitBound / Math.abs(profit) + equityError / equity + PER_SCORE * caution;
     let share = 1;
     if (scoreName === 'LEVERAGED_RETURN' && at(columns.arrays.counts, at(heads.rows, slot)) > 1) {
       const own = maintenanceOf(this.#market, notional);
@@ -174,7 +178,8 @@ function compareIds({ columns, members }: QueueSources, a: number, b: number): n
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-function sumAhead({ columns, members }: QueueSources, order: Uint32Array): Queue['ahead'] {
+/** Writes down the ranks, and sums up what stands before each: one walk, since its order is none of the memory's. */
+function place({ columns, members }: QueueSources, order: Uint32Array, ranks: Uint32Array): Queue['ahead'] {
   const sizes = new Float64Array(members.positions.length);
   for (let member = 0; member < sizes.length; member++) {
     sizes[member] = Math.abs(at(columns.arrays.steps, at(members.positions, member)));
@@ -182,7 +187,9 @@ function sumAhead({ columns, members }: QueueSources, order: Uint32Array): Queue
   const sums = new Float64Array(order.length + 1);
   let sum = 0;
   for (let i = 0; i < order.length; i++) {
-    sum += at(sizes, at(order, i));
+    const member = at(order, i);
+    ranks[member] = i + 1;
+    sum += at(sizes, member);
     sums[i + 1] = sum;
   }
   // Below the limit every partial sum is a whole number that a double holds.

@@ -1,5 +1,5 @@
 import type { MarkFact, MarketState } from '../db/risk-state.js';
-import type { Decimal } from '../risk/decimal.js';
+import { gridSteps, isOnGrid, type Decimal } from '../risk/decimal.js';
 import { value } from '../risk/contract.js';
 import type { VenueParams } from '../risk/margin.js';
 import { at, TRADER, type ColumnReader, type Heads } from './column-reader.js';
@@ -20,6 +20,8 @@ const PER_NOTIONAL = 16;
 export interface FloatMarket {
   /** Worth of one size step in the settlement asset, with its sign: negative for INVERSE. NaN: never priced. */
   readonly lotWorth: number;
+  /** The same exactly, in steps of the money grid; null: never priced, or finer than the grid. */
+  readonly lotWorthSteps: bigint | null;
   readonly live: boolean;
   readonly floors: Float64Array;
   readonly rates: Float64Array;
@@ -27,7 +29,10 @@ export interface FloatMarket {
 }
 
 const NONE = new Float64Array(1);
-const UNKNOWN_MARKET: FloatMarket = { lotWorth: Number.NaN, live: false, floors: NONE, rates: NONE, deductions: NONE };
+const UNKNOWN_MARKET: FloatMarket = {
+  ...{ lotWorth: Number.NaN, lotWorthSteps: null, live: false },
+  ...{ floors: NONE, rates: NONE, deductions: NONE },
+};
 
 /** By the columns' market number. */
 export function floatMarkets(
@@ -43,9 +48,11 @@ export function floatMarkets(
     const { steps } = market.schedule;
     const column = (of: (step: (typeof steps)[number]) => Decimal): Float64Array =>
       Float64Array.from(steps, (step) => of(step).toNumber());
+    // A size is worth its lots times the worth of a lot, exactly, in both kinds of market.
+    const lotWorth = mark === undefined ? null : value(market, market.sizeStep, mark.price);
     return {
-      // A size is worth its lots times the worth of a lot, exactly, in both kinds of market.
-      lotWorth: mark === undefined ? Number.NaN : value(market, market.sizeStep, mark.price).toNumber(),
+      lotWorth: lotWorth?.toNumber() ?? Number.NaN,
+      lotWorthSteps: lotWorth !== null && isOnGrid(lotWorth) ? gridSteps(lotWorth) : null,
       live: mark?.live ?? false,
       floors: column((step) => step.floor),
       rates: column((step) => step.maintenanceRate),

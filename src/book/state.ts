@@ -1,8 +1,8 @@
 import type { Circumstances, LastStatus } from '../db/risk-state.js';
-import type { PublishedRanking } from '../risk/ranking.js';
 import { at, type ColumnReader, type Heads } from './column-reader.js';
 import type { AddedRow, Columns } from './columns.js';
 import { queueKey, type Members } from './members.js';
+import type { QueueRanking } from './queue-ranking.js';
 import { emptyMargins, floatMarkets, UNRECORDED, type Margins } from './screen.js';
 import { codeOf, statusCode } from './status-codes.js';
 import { sweep, type QueueName, type RankedQueue, type Swept, type SweepSources, type SweepTask } from './sweep.js';
@@ -15,7 +15,7 @@ export interface BookState extends SweepSources {
   /** Made when first asked for, or before by a sweep, by market and side. */
   readonly members: Map<string, Members>;
   readonly queues: ReadonlyMap<string, RankedQueue>;
-  readonly rankings: Map<string, PublishedRanking>;
+  readonly rankings: Map<string, QueueRanking>;
 }
 
 /** What came since another state, or all there is. */

@@ -3,6 +3,7 @@ import { entriesOf } from '../risk/ranking.js';
 import type { Tx } from './connect.js';
 import { idAt, insertMany, insertNumbered, type Column } from './insert-many.js';
 import { allSent } from './pipeline.js';
+import { positionKey, type ShownLevels } from './lap-inputs.js';
 import { ofLap, type LapKey } from './lap-history.js';
 
 /** The events of each ranking that was used, first in the order of the events. */
@@ -58,7 +59,13 @@ export interface EventIds {
 }
 
 /** Sends everything about the events. Liquidations have been sent before. */
-export function insertEvents(tx: Tx, lap: LapKey, { events, liquidations }: Outcome, ids: EventIds): Promise<unknown> {
+export function insertEvents(
+  tx: Tx,
+  lap: LapKey,
+  { events, liquidations }: Outcome,
+  ids: EventIds,
+  shown: ShownLevels,
+): Promise<unknown> {
   const used = byRanking(events);
   const rankings = insertRankings(tx, lap, ids.rankings, used);
   const rankingIds = new Map(used.map((event, i) => [event.ranking.id, idAt(ids.rankings, i)]));
@@ -98,14 +105,22 @@ export function insertEvents(tx: Tx, lap: LapKey, { events, liquidations }: Outc
   return allSent([
     rankings,
     insertNumbered(tx, 'deleverage_event', ids.events, columns, events),
-    insertLegs(tx, events, ids),
+    insertLegs(tx, events, ids, shown),
     insertSkips(tx, events, ids.events),
   ]);
 }
 
-async function insertLegs(tx: Tx, events: readonly DeleverageEvent[], ids: EventIds): Promise<void> {
+async function insertLegs(
+  tx: Tx,
+  events: readonly DeleverageEvent[],
+  ids: EventIds,
+  shown: ShownLevels,
+): Promise<void> {
   const rows = events.flatMap((event, i) =>
-    event.legs.map((leg, k) => ({ leg, ordinal: k + 1, eventId: idAt(ids.events, i), bankruptId: event.accountId })),
+    event.legs.map((leg, k) => ({
+      ...{ leg, ordinal: k + 1, eventId: idAt(ids.events, i), bankruptId: event.accountId },
+      shown: shown.get(positionKey({ accountId: leg.accountId, marketId: event.marketId })),
+    })),
   );
   const plain = (...names: (keyof Leg)[]): Column<(typeof rows)[number]>[] =>
     names.map((name) => [
@@ -121,8 +136,8 @@ async function insertLegs(tx: Tx, events: readonly DeleverageEvent[], ids: Event
     ['bankrupt_account_id', 'text', (r) => r.bankruptId],
     ['rank', 'integer', (r) => r.leg.rank],
     ['queue_length', 'integer', (r) => r.leg.queueLength],
-    ['level_shown', 'integer', (r) => r.leg.levelShown],
-    ['level_shown_at', 'timestamptz', (r) => r.leg.levelShownAt],
+    ['level_shown', 'integer', (r) => r.shown?.level ?? null],
+    ['level_shown_at', 'timestamptz', (r) => r.shown?.at ?? null],
     ...plain(
       'sizeAhead',
       'score',

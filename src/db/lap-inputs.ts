@@ -62,9 +62,12 @@ export async function loadStandingCalls(tx: Tx): Promise<Map<string, CallRow[]>>
   return calls;
 }
 
-export interface ShownRow {
+export interface PositionName {
   readonly accountId: string;
   readonly marketId: string;
+}
+
+export interface ShownRow extends PositionName {
   readonly level: number;
   readonly at: Instant;
 }
@@ -73,10 +76,26 @@ export interface ShownRow {
 const FETCHED = 5000;
 
 /** The level last published of each position. */
-export async function loadShownLevels(tx: Tx, onRow: (row: ShownRow) => void): Promise<void> {
+export async function readShownLevels(tx: Tx, onRow: (row: ShownRow) => void): Promise<void> {
   const rows = tx<ShownRow[]>`
     select account_id as "accountId", market_id as "marketId", level, shown_at as at from adl_level`.cursor(FETCHED);
   for await (const fetched of rows) for (const row of fetched) onRow(row);
+}
+
+/** By `positionKey`: the level last published of each of these positions, where one was. */
+export type ShownLevels = ReadonlyMap<string, ShownRow>;
+
+export function positionKey({ accountId, marketId }: PositionName): string {
+  return `${accountId} ${marketId}`;
+}
+
+export async function loadShownLevels(tx: Tx, names: readonly PositionName[]): Promise<ShownLevels> {
+  if (names.length === 0) return new Map();
+  const rows = await tx<ShownRow[]>`
+    select l.account_id as "accountId", l.market_id as "marketId", l.level, l.shown_at as at
+    from unnest(${names.map((n) => n.accountId)}::text[], ${names.map((n) => n.marketId)}::text[]) as t (account, market)
+      join adl_level l on l.account_id = t.account and l.market_id = t.market`;
+  return new Map(rows.map((row) => [positionKey(row), row]));
 }
 
 export interface DepthLevelRow {

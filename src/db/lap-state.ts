@@ -30,7 +30,7 @@ export interface PublishedLevel {
   readonly marketId: string;
   readonly level: number;
   readonly rank: number;
-  readonly rankingDigest: string;
+  readonly rankingId: string;
 }
 
 /** Replaces the published levels that changed, and drops those of positions that are gone. */
@@ -45,7 +45,7 @@ export async function publishLevels(
       insert into adl_level (account_id, market_id, level, rank, ranking_digest, lap_id, shown_at)
       select account, market, level, rank, digest, ${lap.id}::bigint, ${lap.at}::timestamptz
       from unnest(${rows.map((r) => r.accountId)}::text[], ${rows.map((r) => r.marketId)}::text[], ${rows.map((r) => r.level)}::integer[],
-        ${rows.map((r) => r.rank)}::integer[], ${rows.map((r) => r.rankingDigest)}::text[]) as t (account, market, level, rank, digest)
+        ${rows.map((r) => r.rank)}::integer[], ${rows.map((r) => r.rankingId)}::text[]) as t (account, market, level, rank, digest)
       on conflict (account_id, market_id) do update
         set level = excluded.level, rank = excluded.rank, ranking_digest = excluded.ranking_digest,
             lap_id = excluded.lap_id, shown_at = excluded.shown_at`;

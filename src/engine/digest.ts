@@ -3,7 +3,7 @@ import { Decimal } from '../risk/decimal.js';
 import type { Outcome } from '../risk/outcome.js';
 
 /** Numbers of rows and times of the database: they differ between two laps that decided the same. */
-const LEFT_OUT: ReadonlySet<string> = new Set(['callId', 'depthSnapshotId', 'levelShownAt']);
+const LEFT_OUT: ReadonlySet<string> = new Set(['callId', 'depthSnapshotId']);
 
 /** Equal for two laps that decided the same on the same state, dry or not: no time and no sequence number is in it. */
 export function digestOf(outcome: Outcome): string {

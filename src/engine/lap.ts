@@ -7,7 +7,6 @@ import { ZERO, min, max, type Decimal } from '../risk/decimal.js';
 import { statusOf, valuate, type Account, type AccountValuation, type MarginStatus } from '../risk/margin.js';
 import { fill, type Holding } from '../risk/position.js';
 import type { PublishedRanking } from '../risk/ranking.js';
-import type { ShownLevels } from './shown-levels.js';
 import { emptyOutcome, type Cause, type LedgerChange } from '../risk/outcome.js';
 
 /** What is left of the newest recorded depth of a market: whole steps, best level first. `place` counts from 1. */
@@ -46,7 +45,6 @@ export class Lap {
   readonly book: Book;
   readonly outcome = emptyOutcome();
   readonly calls: ReadonlyMap<string, readonly CallFact[]>;
-  readonly shown: ShownLevels;
   /** Held at the start of the lap, by id. */
   readonly heldIds: readonly string[];
   readonly #changed = new Map<string, Account>();
@@ -57,10 +55,9 @@ export class Lap {
   /** Net payments of a fund in this lap, by fund, then by account and market: one event each. */
   readonly #fundEvents = new Map<string, Map<string, Decimal>>();
 
-  constructor(book: Book, calls: ReadonlyMap<string, readonly CallFact[]>, shown: ShownLevels) {
+  constructor(book: Book, calls: ReadonlyMap<string, readonly CallFact[]>) {
     this.book = book;
     this.calls = calls;
-    this.shown = shown;
     this.heldIds = book.heldIds();
   }
 

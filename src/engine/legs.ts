@@ -128,7 +128,6 @@ export class EventLegs {
   #book(stage: LegStage, accountId: string, entry: RankEntry | null, size: Decimal, bankruptValue: Decimal): void {
     const { cause, mark } = this.#frame;
     const before = this.#lap.valuationOrNull(accountId);
-    const shown = this.#lap.shown.get({ accountId, marketId: this.market.id });
     const taken = this.#signed(size);
     const booked = this.#lap.bookFill(accountId, this.market.id, taken, bankruptValue, cause);
     this.#openSize = this.#openSize.plus(taken);
@@ -146,8 +145,6 @@ export class EventLegs {
       score: entry?.score.value ?? null,
       profitRatio: entry?.score.profitRatio ?? null,
       leverage: entry?.score.leverage ?? null,
-      levelShown: shown?.level ?? null,
-      levelShownAt: shown?.at ?? null,
       sizeBefore: booked.before.size,
       sizeClosed: size,
       sizeAfter: booked.after.size,

@@ -6,7 +6,6 @@ import {
   claimLap,
   limitTransaction,
   loadDepthLeft,
-  loadShownLevels,
   loadStandingCalls,
   lockJob,
   lockWriters,
@@ -17,7 +16,6 @@ import { inTransaction } from '../db/transaction.js';
 import { messageOf } from '../errors.js';
 import type { Instant } from '../risk/instant.js';
 import { Lap } from './lap.js';
-import { ShownLevels, type LevelChanges } from './shown-levels.js';
 import { countsOf, storeOutcome, type LapCounts } from './store-outcome.js';
 import { act, survey } from './waterfall.js';
 
@@ -36,9 +34,6 @@ export interface LapMemory {
     readonly taken: TakenBook;
     /** As the lap ended: its levels are published. */
     readonly book: Book;
-    readonly shown: ShownLevels;
-    /** What that lap changed of them. */
-    readonly levels: LevelChanges;
   };
 }
 
@@ -106,7 +101,6 @@ export async function runLap(sql: Sql, options: LapOptions): Promise<LapResult> 
     });
     // Only what was committed is remembered.
     if (options.memory !== undefined && result.kind === 'RAN' && seen !== undefined) {
-      seen.shown.apply(seen.levels, result.at);
       options.memory.last = seen;
     }
     return result;
@@ -163,13 +157,13 @@ async function lapIn(
   const at = options.at ?? (await readClock(tx));
   const { last, first, sweeper } = options.memory ?? {};
   const taken = await takeBook(tx, at, last?.taken ?? first?.(), { sweeper });
-  const lap = await decideLap(tx, taken.book, last, job.round);
+  const lap = await decideLap(tx, taken.book);
   const counts = countsOf(lap);
   const round = (BigInt(job.round) + 1n).toString();
   // A dry run stores too, so that whatever the database would refuse is refused here as well; then all is undone.
-  // What another process has published since is compared whole.
+  // Only laps publish levels: those of this process's last one stand if no other lap came after it.
   const published = last?.round === job.round ? last.book : undefined;
-  const { digest, after, levels } = await storeOutcome(tx, lap, { id: round, at }, published);
+  const { digest, after } = await storeOutcome(tx, lap, { id: round, at }, published);
   const ran = { kind: 'RAN', at, digest, more: lap.outcome.more, counts, attempts, book: after } as const;
   if (options.dryRun === true) throw new DryRunEnds({ ...ran, round: null, dryRun: true });
   await recordRun(tx, {
@@ -181,29 +175,16 @@ async function lapIn(
     counts: { ...counts },
     failure: null,
   });
-  remember({ round, taken, book: ran.book, shown: lap.shown, levels });
+  remember({ round, taken, book: ran.book });
   return { ...ran, round, dryRun: false };
 }
 
-async function decideLap(tx: Tx, book: Book, last: LapMemory['last'], round: string): Promise<Lap> {
-  // Only laps publish levels: those of this process's last one stand if no other lap came after it.
-  const shown = last?.round === round ? last.shown : await readShown(tx);
-  const lap = new Lap(book, await loadStandingCalls(tx), shown);
+async function decideLap(tx: Tx, book: Book): Promise<Lap> {
+  const lap = new Lap(book, await loadStandingCalls(tx));
   const troubles = survey(lap);
   if (troubles.length > 0) for (const depth of await loadDepthLeft(tx)) lap.setDepth(depth.marketId, depth);
   act(lap, troubles);
   return lap;
-}
-
-async function readShown(tx: Tx): Promise<ShownLevels> {
-  const shown = new ShownLevels();
-  let last: Instant = '';
-  await loadShownLevels(tx, (row) => {
-    // Most were published at a few instants: one text for all of each is enough.
-    if (row.at !== last) last = row.at;
-    shown.set(row, { level: row.level, at: last });
-  });
-  return shown;
 }
 
 async function recordFailure(

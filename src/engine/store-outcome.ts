@@ -4,7 +4,8 @@ import type { Tx } from '../db/connect.js';
 import { reserveIds } from '../db/insert-many.js';
 import { countRankings, insertEvents } from '../db/lap-events.js';
 import * as history from '../db/lap-history.js';
-import { haltMarkets, publishLevels, type PublishedLevel } from '../db/lap-state.js';
+import { loadShownLevels, type PositionName } from '../db/lap-inputs.js';
+import { haltMarkets, publishLevels } from '../db/lap-state.js';
 import { lockAccounts, lockMarkets } from '../db/locks.js';
 import { allSent, Pipeline } from '../db/pipeline.js';
 import { appendLedger } from '../db/record-ledger.js';
@@ -13,8 +14,8 @@ import { writePositions } from '../db/record-positions.js';
 import { addMilliseconds } from '../risk/instant.js';
 import type { Cause, Outcome } from '../risk/outcome.js';
 import { digestOf } from './digest.js';
+import { findLevels } from './find-levels.js';
 import type { Lap } from './lap.js';
-import type { LevelChanges, PositionName } from './shown-levels.js';
 
 export interface LapCounts {
   readonly accounts: number;
@@ -53,7 +54,6 @@ export interface Stored {
   readonly digest: string;
   /** The state that the lap left. */
   readonly after: Book;
-  readonly levels: Levels;
 }
 
 /**
@@ -81,6 +81,8 @@ export async function storeOutcome(
     deficit_cover: outcome.covers.length,
   });
   writes.send(reserved);
+  const shown = loadShownLevels(tx, legsOf(outcome));
+  writes.send(shown);
   try {
     const digest = await whileWriting(() => digestOf(outcome));
     const ids = await reserved;
@@ -93,18 +95,16 @@ export async function storeOutcome(
     writes.send(
       storeBookings(tx, outcome, key, { LIQUIDATION: liquidations, DELEVERAGE: events, COVER: ids.deficit_cover }),
     );
-    writes.send(insertEvents(tx, key, outcome, { rankings, events, legs, liquidations }));
+    writes.send(insertEvents(tx, key, outcome, { rankings, events, legs, liquidations }, await shown));
     writes.send(history.insertCovers(tx, key, ids.deficit_cover, outcome.covers));
     writes.send(history.insertForcedTrades(tx, key, forcedTrades(outcome, liquidations, legs)));
     writes.send(haltMarkets(tx, key, outcome.halts));
     writes.send(history.insertLapPrices(tx, key, isHistory ? lapPrices(lap) : []));
-    const { after, levels } = await whileWriting(() => {
-      const left = lap.bookAfter();
-      return { after: left, levels: levelsOf(lap, left, published) };
-    });
-    writes.send(publishLevels(tx, key, levels.changed, levels.gone));
+    const after = await whileWriting(() => lap.bookAfter());
+    const { changed: newLevels, gone } = await findLevels(tx, after, published);
+    writes.send(publishLevels(tx, key, newLevels, gone));
     writes.send(announce(tx, 'lap'));
-    return { digest, after, levels };
+    return { digest, after };
   } finally {
     await writes.done();
   }
@@ -210,6 +210,11 @@ function forcedTrades(
   return [...fromLiquidations, ...fromLegs];
 }
 
+/** Position of every leg, by its event's market. */
+function legsOf({ events }: Outcome): PositionName[] {
+  return events.flatMap(({ marketId, legs }) => legs.map(({ accountId }) => ({ accountId, marketId })));
+}
+
 /** A lap that found nothing to do leaves its run alone. */
 function leavesHistory(outcome: Outcome): boolean {
   return Object.values(outcome).some((rows) => Array.isArray(rows) && rows.length > 0);
@@ -217,42 +222,4 @@ function leavesHistory(outcome: Outcome): boolean {
 
 function lapPrices(lap: Lap): history.LapPrice[] {
   return [...lap.book.marks].map(([marketId, mark]) => ({ marketId, ...mark }));
-}
-
-/** Rows of the levels that are new, and positions that are gone. */
-export interface Levels extends LevelChanges {
-  readonly changed: readonly PublishedLevel[];
-}
-
-/** Step 8: the levels of the new rankings that differ from those last published, and the positions that are gone. */
-function levelsOf(lap: Lap, after: Book, published: Book | undefined): Levels {
-  const changed: PublishedLevel[] = [];
-  let isSame = true;
-  for (const marketId of after.markets.keys()) {
-    for (const side of ['LONG', 'SHORT'] as const) {
-      const made = after.ranking(marketId, side);
-      // A market may be newer than the book that was published.
-      const last = published?.markets.has(marketId) === true ? published.ranking(marketId, side) : undefined;
-      if (made.id === last?.id) continue;
-      isSame = false;
-      const shown = lap.shown.of(marketId);
-      for (let rank = 1; rank <= made.queueLength; rank++) {
-        const accountId = made.accountAt(rank);
-        const level = made.levelAt(rank);
-        if (shown.get(accountId)?.level === level) continue;
-        changed.push({ accountId, marketId, level, rank, rankingDigest: made.id });
-      }
-    }
-  }
-  return { changed, gone: isSame ? [] : goneFrom(lap, after) };
-}
-
-function goneFrom(lap: Lap, after: Book): PositionName[] {
-  const gone: PositionName[] = [];
-  for (const marketId of after.markets.keys()) {
-    for (const accountId of lap.shown.of(marketId).keys()) {
-      if (!after.holds(accountId, marketId)) gone.push({ accountId, marketId });
-    }
-  }
-  return gone;
 }

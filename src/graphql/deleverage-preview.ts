@@ -2,7 +2,6 @@ import type { FollowedBook } from '../book/follower.js';
 import type { MarketState } from '../db/risk-state.js';
 import { Lap } from '../engine/lap.js';
 import { EventLegs } from '../engine/legs.js';
-import { ShownLevels } from '../engine/shown-levels.js';
 import { takeCounterparties } from '../engine/take-counterparties.js';
 import { BackstopError } from '../errors.js';
 import type { DeleveragePreviewInput } from '../generated/graphql.js';
@@ -19,7 +18,7 @@ export function previewDeleverage(input: DeleveragePreviewInput, book: FollowedB
   const { side } = input;
   const signed = side === 'SHORT' ? size : size.neg();
   const ranking = book.ranking(market.id, side);
-  const lap = new Lap(book, new Map(), new ShownLevels());
+  const lap = new Lap(book, new Map());
   const frame = { bankruptId: NOBODY, market, size: signed, mark, cause: { kind: 'DELEVERAGE', index: 0 } } as const;
   const legs = new EventLegs(lap, frame);
   takeCounterparties(lap, legs, ranking, value(market, signed, price));

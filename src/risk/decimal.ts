@@ -71,12 +71,16 @@ export function ceilFraction(numerator: Decimal, denominator: Decimal): Decimal 
   return truncated.times(denominator).eq(numerator) ? truncated : truncated.plus(GRID);
 }
 
+export function isOnGrid(x: Decimal): boolean {
+  return x.decimalPlaces() <= GRID_PLACES;
+}
+
 export function floorToGrid(x: Decimal): Decimal {
-  return x.decimalPlaces() <= GRID_PLACES ? x : x.toDecimalPlaces(GRID_PLACES, Decimal.ROUND_FLOOR);
+  return isOnGrid(x) ? x : x.toDecimalPlaces(GRID_PLACES, Decimal.ROUND_FLOOR);
 }
 
 export function ceilToGrid(x: Decimal): Decimal {
-  return x.decimalPlaces() <= GRID_PLACES ? x : x.toDecimalPlaces(GRID_PLACES, Decimal.ROUND_CEIL);
+  return isOnGrid(x) ? x : x.toDecimalPlaces(GRID_PLACES, Decimal.ROUND_CEIL);
 }
 
 /** A ratio to store, show or rank by: one truncated fraction within ±10^18. By zero: the sign times 10^18; 0 ÷ 0 = 0. */

@@ -91,8 +91,6 @@ export interface Leg {
   readonly score: Decimal | null;
   readonly profitRatio: Decimal | null;
   readonly leverage: Decimal | null;
-  readonly levelShown: number | null;
-  readonly levelShownAt: string | null;
   readonly sizeBefore: Decimal;
   readonly sizeClosed: Decimal;
   readonly sizeAfter: Decimal;

@@ -2,14 +2,12 @@ import type { Book } from '../../src/book/book.js';
 import type { FundState } from '../../src/db/fund-state.js';
 import type { LastStatus, MarkFact, MarketState } from '../../src/db/risk-state.js';
 import { Lap, type CallFact, type DepthLeft } from '../../src/engine/lap.js';
-import { ShownLevels, type PositionName } from '../../src/engine/shown-levels.js';
 import { act, survey } from '../../src/engine/waterfall.js';
 import type { BookLine } from '../../src/ingest/book-line.js';
 import { makeSchedule } from '../../src/risk/brackets.js';
 import { dec, max, sum, ZERO, type Decimal } from '../../src/risk/decimal.js';
 import { addMilliseconds, isOlderThan, type Instant } from '../../src/risk/instant.js';
 import type { Account, VenueParams } from '../../src/risk/margin.js';
-import { entriesOf } from '../../src/risk/ranking.js';
 import {
   STALE_AFTER_MS,
   depthText,
@@ -42,7 +40,6 @@ export class MemoryLaps {
   #state: Mutable<WholeState>;
   readonly #plan: BookPlan;
   readonly #calls = new Map<string, CallFact[]>();
-  readonly #shown = new ShownLevels();
   /** Net payments of funds, one an event. */
   readonly #payments: { readonly fundId: string; readonly at: Instant; readonly net: Decimal }[] = [];
   #ids = 0;
@@ -67,7 +64,7 @@ export class MemoryLaps {
     const told = this.#plan.laps[index];
     if (told === undefined) throw new Error('no such lap');
     this.#state = { ...this.#state, at, marks: this.#marksAt(told, lapTime(index), at), funds: this.#fundsAt(at) };
-    const lap = new Lap(this.#bookOf(this.#state), new Map(this.#calls), this.#shown);
+    const lap = new Lap(this.#bookOf(this.#state), new Map(this.#calls));
     const troubles = survey(lap);
     if (troubles.length > 0)
       for (const depth of this.#depths(told))
@@ -121,7 +118,6 @@ export class MemoryLaps {
   #carry(lap: Lap): void {
     const { outcome } = lap;
     const halted = new Set(outcome.halts.map((halt) => halt.marketId));
-    const after = lap.bookAfter();
     const markets = new Map(
       [...this.#state.markets].map(([id, m]) => [id, halted.has(id) ? { ...m, status: 'HALTED' as const } : m]),
     );
@@ -135,7 +131,6 @@ export class MemoryLaps {
     }
     this.#carryCalls(lap, caused);
     this.#carryPayments(lap);
-    this.#carryShown(lap, after);
     const accounts = new Map(this.#state.accounts);
     for (const account of lap.changed()) accounts.set(account.id, account);
     this.#state = { ...this.#state, accounts, markets, lastStatuses };
@@ -173,21 +168,6 @@ export class MemoryLaps {
       const fundId = key.split(' ')[0] ?? '';
       this.#payments.push({ fundId, at: book.at, net: max(ZERO, net) });
     }
-  }
-
-  #carryShown(lap: Lap, after: ReturnType<Lap['bookAfter']>): void {
-    const [changed, gone]: [(PositionName & { level: number })[], PositionName[]] = [[], []];
-    for (const marketId of after.markets.keys()) {
-      for (const side of ['LONG', 'SHORT'] as const) {
-        for (const { accountId, level } of entriesOf(after.ranking(marketId, side))) {
-          if (lap.shown.get({ accountId, marketId })?.level !== level) changed.push({ accountId, marketId, level });
-        }
-      }
-      for (const accountId of lap.shown.of(marketId).keys()) {
-        if (!after.holds(accountId, marketId)) gone.push({ accountId, marketId });
-      }
-    }
-    this.#shown.apply({ changed, gone }, lap.book.at);
   }
 }
 

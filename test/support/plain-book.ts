@@ -115,6 +115,11 @@ export class PlainBook implements Book {
     return known;
   }
 
+  /** It knows no other book. */
+  levelsSince(): undefined {
+    return undefined;
+  }
+
   indicator(accountId: string, marketId: string): Indicator | undefined {
     const margin = this.margin(accountId);
     const holding = margin?.account.positions.get(marketId);
