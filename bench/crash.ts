@@ -1,3 +1,5 @@
+import { BookFollower } from '../src/book/follower.js';
+import { createLog } from '../src/telemetry.js';
 import { performance } from 'node:perf_hooks';
 import { closeSql, openSql, type Sql } from '../src/db/connect.js';
 import type { EmbeddedServer } from '../src/db/embedded.js';
@@ -39,7 +41,7 @@ export async function measureCrash(server: EmbeddedServer, url: string, size: Be
     await admin`drop database if exists crash_run`;
     await admin`create database crash_run template crash`;
     const run = openSql(server.urlOf('crash_run'), { max: 2 });
-    const memory: LapMemory = {};
+    const memory: LapMemory = { books: new BookFollower({ sql: run, log: createLog('silent') }) };
     await lap(run, memory);
     await recordPrices(run, [{ id: 'crash', marketId: 'BTCUSDT', price: book.crashPrice }]);
     const start = performance.now();

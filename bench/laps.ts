@@ -1,3 +1,5 @@
+import { BookFollower } from '../src/book/follower.js';
+import { createLog } from '../src/telemetry.js';
 import { closeSql, openSql, type Sql } from '../src/db/connect.js';
 import { runLap, type LapMemory, type LapRan } from '../src/engine/run-lap.js';
 import { recordPrices } from '../src/ingest/prices.js';
@@ -15,7 +17,7 @@ const RUNS = 20;
 /** On a venue in which nothing is in trouble. */
 export async function measureLaps(url: string): Promise<LapTimes> {
   const sql = openSql(url, { max: 2 });
-  const memory: LapMemory = {};
+  const memory: LapMemory = { books: new BookFollower({ sql, log: createLog('silent') }) };
   const quietLap = async (): Promise<void> => {
     const { counts } = await lap(sql, memory);
     if (counts.liquidations + counts.events > 0) throw new Error('an idle lap did something');

@@ -1,13 +1,11 @@
 import { BookFollower } from './book/follower.js';
 import { SelfCheck } from './book/self-check.js';
 import { Sweeper } from './book/sweeper.js';
-import type { TakenBook } from './book/take-book.js';
 import type { Config, Role } from './config.js';
-import { withLapsOf } from './checked-memory.js';
 import { closeSql, openSql, type Sql } from './db/connect.js';
 import { listenForChanges } from './db/listen.js';
 import { openPrisma } from './db/prisma.js';
-import { runLap, type LapMemory, type LapResult } from './engine/run-lap.js';
+import { runLap, type LapResult } from './engine/run-lap.js';
 import type { Clients } from './graphql/context.js';
 import { createServer } from './graphql/server.js';
 import { engineName, handName } from './jobs/duty.js';
@@ -54,10 +52,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     closers.push(() => closeSql(jobSql));
     const sweeper = new Sweeper();
     closers.push(() => sweeper.stop());
-    // One memory for both: what the API's book has read, the first lap need not read again.
-    const memory: Mutable<LapMemory> = { sweeper };
-    const api = role === 'engine' ? undefined : await makeApi(options, jobSql, memory, closers);
-    if (api !== undefined) memory.first = api.taken;
+    const api = role === 'engine' ? undefined : await makeApi(options, jobSql, sweeper, closers);
+    const books = api?.books ?? new BookFollower({ sql: jobSql, log, sweeper });
+    const memory = { books };
     const runner = role === 'api' ? undefined : new JobRunner({ sql: jobSql, log, worker: engineName, memory });
     const listening = await listenForChanges(jobSql, (kind) => {
       api?.hint();
@@ -77,23 +74,20 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
 interface Api {
   readonly server: Server;
   /** Something has been committed on the primary. */
   hint(): void;
-  /** The newest book. */
-  readonly taken: () => TakenBook;
+  /** The book that laps go on from, and that they bring up to date as well; undefined: it follows a standby. */
+  readonly books: BookFollower | undefined;
 }
 
 async function makeApi(
   { databaseUrl, readUrl, log, onProgress }: AppOptions,
   jobSql: Sql,
-  memory: LapMemory,
+  sweeper: Sweeper,
   closers: Closers,
 ): Promise<Api> {
-  const { sweeper } = memory;
   const primary: Clients = {
     sql: openSql(databaseUrl, { applicationName: 'backstop-api' }),
     prisma: openPrisma(databaseUrl),
@@ -105,20 +99,21 @@ async function makeApi(
   const standby = readUrl === undefined ? undefined : await openStandby(readUrl, primary.sql, log);
   if (standby !== undefined) closers.push(() => standby.stop());
   const { sql, prisma } = standby ?? primary;
-  const book = new BookFollower({ sql, log, ...(sweeper && { sweeper }), ...(onProgress && { onProgress }) });
+  const book = new BookFollower({ sql, log, sweeper, ...(onProgress && { onProgress }) });
   await book.start();
   closers.push(() => book.stop());
-  const selfCheck = new SelfCheck({ book: withLapsOf(book, memory), log });
+  const selfCheck = new SelfCheck({ book, log });
   selfCheck.start();
   closers.push(() => selfCheck.stop());
   const hint = (): void => {
     book.hint();
   };
-  const taken = (): TakenBook => book.taken();
+  const books = standby === undefined ? book : undefined;
+  const ofLaps = books ?? new BookFollower({ sql: jobSql, log, sweeper });
   const runJob = (dryRun: boolean): Promise<LapResult> =>
-    runLap(jobSql, { worker: handName, dryRun, memory: { first: taken, ...(sweeper && { sweeper }) } });
+    runLap(jobSql, { worker: handName, dryRun, memory: { books: ofLaps } });
   const parts = { sql, prisma, log, runJob, selfCheck };
-  if (standby === undefined) return { server: await createServer({ ...parts, book }), hint, taken };
+  if (standby === undefined) return { server: await createServer({ ...parts, book }), hint, books };
   const server = await createServer({ ...parts, primary, book: standby.readingOwnWrites(book) });
-  return { server, hint: standby.delay(hint), taken };
+  return { server, hint: standby.delay(hint), books };
 }

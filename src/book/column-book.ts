@@ -6,18 +6,27 @@ import type { Account, MarginStatus } from '../risk/margin.js';
 import { percentileOf, score } from '../risk/ranking.js';
 import type { AccountMargin } from './account-margin.js';
 import type { Book, Indicator, OpenInterest, StatusCounts } from './book.js';
-import { at, NO_ROW, TRADER } from './column-reader.js';
+import { at, hasAccount, NO_ROW, TRADER } from './column-reader.js';
 import type { Columns } from './columns.js';
-import { closedSince, compareLevels, sharesSlots, type LevelChanges } from './level-changes.js';
+import { closedSince, compareLevels, type LevelChanges } from './level-changes.js';
 import { liquidationOrder } from './liquidation-order.js';
 import { queueKey, type Members } from './members.js';
 import { merged, type MarketOrder, type NearPosition } from './near-liquidation.js';
 import { QueueRanking, type ScoreOf } from './queue-ranking.js';
 import { circumstancesDigest, rankingId } from './ranking-id.js';
-import { NO_STATUS } from './screen.js';
-import { advance, completed, eager, emptyState, remade, stepTo, type BookState, type Changes } from './state.js';
-import { codeOf, MARGIN_STATUSES, recordedCode } from './status-codes.js';
-import { completedMembers, exactMargin, membersIn, rankQueue, type Swept, type SweepTask } from './sweep.js';
+import { advance, completed, emptyState, remade, stepTo, type BookState, type Changes } from './state.js';
+import { countStatuses } from './status-counts.js';
+import { codeOf, MARGIN_STATUSES, recordedCode, recordedStatus } from './status-codes.js';
+import {
+  completedMembers,
+  exactMargin,
+  isIdle,
+  listed,
+  rankQueue,
+  sweep,
+  type Swept,
+  type SweepTask,
+} from './sweep.js';
 
 /** Sweeps in another thread, so that this one goes on answering. */
 export type SweepElsewhere = (task: SweepTask) => Promise<Swept>;
@@ -56,8 +65,9 @@ export class ColumnBook implements Book {
 
   /** The book after the changes, swept elsewhere, all of its rankings made. */
   async advanceBy(sweepTask: SweepElsewhere, changes: Changes): Promise<ColumnBook> {
-    const step = eager(stepTo(this.#state, changes));
-    return new ColumnBook(completed(step, await sweepTask(step.task)));
+    const step = stepTo(this.#state, changes, true);
+    const swept = isIdle(step.task) ? sweep(step.task) : await sweepTask(step.task);
+    return new ColumnBook(completed(step, swept));
   }
 
   /** The same book with every margin and ranking made anew: what a move of all prices costs. */
@@ -112,11 +122,16 @@ export class ColumnBook implements Book {
   holds(accountId: string, marketId: string): boolean {
     const { columns, heads } = this.#state;
     const slot = this.markets.has(marketId) ? this.#slot(accountId) : undefined;
-    return slot !== undefined && columns.positionOf(at(heads.rows, slot), columns.marketNumber(marketId)) !== undefined;
+    return (
+      slot !== undefined && columns.positionOf(at(heads.rows, slot), columns.names.marketNumber(marketId)) !== undefined
+    );
   }
 
   lastStatus(accountId: string): LastStatus | undefined {
-    return this.#state.lastStatuses.get(accountId);
+    const slot = this.#slot(accountId);
+    const status = slot === undefined ? undefined : recordedStatus(this.#state.lastCodes, slot);
+    if (slot === undefined || status === undefined) return undefined;
+    return { transitionId: String(this.#state.lastTransitions[slot] ?? 0n), ...status };
   }
 
   *accountIds(after?: string): Iterable<string> {
@@ -166,7 +181,7 @@ export class ColumnBook implements Book {
   }
 
   levelsSince(earlier: Book): LevelChanges | undefined {
-    if (!(earlier instanceof ColumnBook) || !sharesSlots(earlier.#state, this.#state)) return undefined;
+    if (!(earlier instanceof ColumnBook) || earlier.columns.names !== this.columns.names) return undefined;
     return { ...compareLevels(earlier, this), gone: closedSince(earlier.#state, this.#state) };
   }
 
@@ -208,28 +223,16 @@ export class ColumnBook implements Book {
   }
 
   counts(): StatusCounts {
-    const { margins, heads } = this.#state;
-    const counts = MARGIN_STATUSES.map(() => 0);
-    let held = 0;
-    for (let slot = 0; slot < heads.count; slot++) {
-      // Another state that shares the columns may have an account that this one does not have.
-      if (!this.#has(slot)) continue;
-      const status = at(margins.status, slot);
-      if (at(margins.held, slot) === 1) held++;
-      else if (status !== NO_STATUS) counts[status] = (counts[status] ?? 0) + 1;
-    }
-    const byStatus = Object.fromEntries(MARGIN_STATUSES.map((status, code) => [status, counts[code] ?? 0]));
-    return { byStatus: byStatus as StatusCounts['byStatus'], held };
+    return countStatuses(this.#state);
   }
 
   #slot(accountId: string): number | undefined {
-    const slot = this.#state.columns.slotOf(accountId);
+    const slot = this.#state.columns.names.slotOf(accountId);
     return slot === undefined || !this.#has(slot) ? undefined : slot;
   }
 
   #has(slot: number): boolean {
-    const { rows, count } = this.#state.heads;
-    return slot < count && at(rows, slot) !== NO_ROW;
+    return hasAccount(this.#state.heads, slot);
   }
 
   #id(slot: number): string {
@@ -237,7 +240,7 @@ export class ColumnBook implements Book {
   }
 
   *#slots(after?: string): Iterable<number> {
-    const sorted = this.#state.columns.slotsById();
+    const sorted = this.#state.columns.names.slotsById();
     let [from, end] = [0, after === undefined ? 0 : sorted.length];
     while (after !== undefined && from < end) {
       const middle = (from + end) >> 1;
@@ -266,7 +269,7 @@ export class ColumnBook implements Book {
     const { members } = this.#state;
     const key = queueKey(marketId, side);
     if (!members.has(key)) for (const [each, made] of completedMembers(this.#state, members)) members.set(each, made);
-    return membersIn(members, key);
+    return listed(members, key);
   }
 
   #makeRanking(marketId: string, side: Side): QueueRanking {
@@ -282,8 +285,10 @@ export class ColumnBook implements Book {
       if (valuation === null) throw new Error(`${columns.names.ids[slot] ?? ''} cannot be valued`);
       return score(market.policy.score, valuation, marketId);
     };
-    const made = this.#state.queues.get(queueKey(marketId, side));
-    const { queue, hash } = made ?? rankQueue(this.#state, margins, members, marketId);
+    const key = queueKey(marketId, side);
+    const ranked = this.#state.queues.get(key) ?? rankQueue(this.#state, margins, members, marketId);
+    this.#state.queues.set(key, ranked);
+    const { queue, hash } = ranked;
     this.#digest ??= circumstancesDigest(circumstances);
     return new QueueRanking({
       ...{ marketId, side, queue, columns, heads, members, scoreOf },

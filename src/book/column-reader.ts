@@ -54,6 +54,11 @@ export interface ColumnNames {
   readonly markets: readonly string[];
 }
 
+/** Whether the state has the account of the slot: another state under the same names may have given it out. */
+export function hasAccount({ rows, count }: Heads, slot: number): boolean {
+  return slot < count && at(rows, slot) !== NO_ROW;
+}
+
 /** Reads rows of the columns; those that a state names never change. */
 export class ColumnReader {
   readonly arrays: ColumnArrays;

@@ -1,6 +1,4 @@
 import type { AccountRow } from '../db/account-rows.js';
-import type { Contract } from '../risk/contract.js';
-import { gridSteps, ofGridSteps } from '../risk/decimal.js';
 import {
   at,
   ColumnReader,
@@ -12,6 +10,7 @@ import {
   type ColumnArrays,
   type Heads,
 } from './column-reader.js';
+import { Names } from './names.js';
 import { accountHash } from './ranking-id.js';
 
 /** What `add` made: the account's slot, and its new row. */
@@ -34,55 +33,26 @@ const GRID_STEPS = 1e18;
  * that somebody still reads stays whole while newer ones are made, and a state costs but its heads.
  */
 export class Columns extends ColumnReader {
-  readonly #ids: string[];
-  readonly #assets: string[];
-  readonly #markets: string[];
-  readonly #slotOf = new Map<string, number>();
-  readonly #marketOf = new Map<string, number>();
-  readonly #sizeSteps: bigint[] = [];
-  #sorted = new Uint32Array(0);
+  override readonly names: Names;
   /** The first row is nobody's. */
   #rowCount = 1;
   #positionCount = 0;
 
-  constructor() {
-    const names = { ids: [] as string[], assets: [] as string[], markets: [] as string[] };
+  constructor(names = new Names()) {
     super(emptyArrays(), names);
-    this.#ids = names.ids;
-    this.#assets = names.assets;
-    this.#markets = names.markets;
-  }
-
-  slotOf(accountId: string): number | undefined {
-    return this.#slotOf.get(accountId);
-  }
-
-  /** Markets are few and keep their numbers. */
-  marketNumber(marketId: string): number {
-    const number = this.#marketOf.get(marketId);
-    if (number === undefined) throw new Error(`unknown market ${marketId}`);
-    return number;
-  }
-
-  /** To be told before their positions are added. A size step is fixed when its market is created. */
-  know(markets: Iterable<Pick<Contract, 'id' | 'sizeStep'>>): void {
-    for (const { id, sizeStep } of markets) {
-      if (this.#marketOf.has(id)) continue;
-      this.#marketOf.set(id, this.#markets.push(id) - 1);
-      this.#sizeSteps.push(gridSteps(sizeStep));
-    }
+    this.names = names;
   }
 
   /** Adds a row for the account as it is now; a state that is to have it takes it into its heads. */
   add(account: AccountRow): AddedRow {
-    const slot = this.#slot(account.id);
+    const slot = this.names.slotFor(account.id);
     const row = this.#rowCount++;
     const { arrays } = this;
     if (row >= arrays.kinds.length) grow(arrays, ROW_COLUMNS);
     const { balance, positions } = account;
     arrays.kinds[row] = KINDS.indexOf(account.kind);
     arrays.modes[row] = MODES.indexOf(account.mode);
-    arrays.assets[row] = this.#assetNumber(account.marginAssetId);
+    arrays.assets[row] = this.names.assetNumber(account.marginAssetId);
     arrays.balances[row] = Number(balance) / GRID_STEPS;
     const [high, low] = words(balance);
     arrays.balanceHigh[row] = high;
@@ -94,60 +64,44 @@ export class Columns extends ColumnReader {
     return { slot, row };
   }
 
-  /** Slots in the order of their accounts' ids. */
-  slotsById(): Uint32Array {
-    const sorted = this.#sorted.length;
-    const ids = this.#ids;
-    if (sorted === ids.length) return this.#sorted;
-    const byId = (a: number, b: number): number => ((ids[a] ?? '') < (ids[b] ?? '') ? -1 : 1);
-    const added = Uint32Array.from({ length: ids.length - sorted }, (_, k) => sorted + k).sort(byId);
-    const merged = new Uint32Array(ids.length);
-    let [old, fresh] = [0, 0];
-    for (let i = 0; i < merged.length; i++) {
-      const takesOld = fresh === added.length || (old < sorted && byId(at(this.#sorted, old), at(added, fresh)) < 0);
-      merged[i] = takesOld ? at(this.#sorted, old++) : at(added, fresh++);
-    }
-    this.#sorted = merged;
-    return merged;
-  }
-
   isCrowded(heads: Heads): boolean {
     return this.#rowCount > FIRST_CAPACITY && heads.count < this.#rowCount * (1 - MOST_GARBAGE);
   }
 
-  /** The rows of the heads alone, in columns of their own: states made from the old ones keep those. */
+  /**
+   * The rows of the heads alone, in columns of their own under the same names: states made from the old ones keep those.
+   * Positions of each account and side stay in the order of the slots.
+   */
   compacted(heads: Heads): { columns: Columns; heads: Heads } {
-    const columns = new Columns();
-    columns.know(this.#markets.map((id, number) => ({ id, sizeStep: ofGridSteps(this.#sizeSteps[number] ?? 1n) })));
+    const columns = new Columns(this.names);
     const rows = new Uint32Array(heads.count);
+    const firsts: number[] = [];
     for (let slot = 0; slot < heads.count; slot++) {
       const row = at(heads.rows, slot);
-      if (row === NO_ROW) columns.#slot(this.#ids[slot] ?? '');
-      else rows[slot] = columns.add(this.rowOf(slot, row)).row;
+      if (row === NO_ROW) continue;
+      rows[slot] = columns.#rowCount++;
+      firsts.push(columns.#positionCount);
+      columns.#positionCount += at(this.arrays.counts, row);
     }
+    while (columns.arrays.kinds.length < columns.#rowCount) grow(columns.arrays, ROW_COLUMNS);
+    while (columns.arrays.markets.length < columns.#positionCount) grow(columns.arrays, POSITION_COLUMNS);
+    const kept = heads.rows.subarray(0, heads.count).filter((row) => row !== NO_ROW);
+    for (const name of ROW_COLUMNS) {
+      const width = name === 'hashes' ? HASH_LANES : 1;
+      copyRows(this.arrays[name], columns.arrays[name], width, kept, undefined);
+    }
+    for (const name of POSITION_COLUMNS) copyRows(this.arrays[name], columns.arrays[name], 1, kept, this.arrays);
+    columns.arrays.firsts.set(firsts, 1);
     return { columns, heads: { rows, count: heads.count } };
-  }
-
-  #slot(accountId: string): number {
-    const known = this.#slotOf.get(accountId);
-    if (known !== undefined) return known;
-    const slot = this.#ids.push(accountId) - 1;
-    this.#slotOf.set(accountId, slot);
-    return slot;
-  }
-
-  #assetNumber(assetId: string): number {
-    const known = this.#assets.indexOf(assetId);
-    return known >= 0 ? known : this.#assets.push(assetId) - 1;
   }
 
   #addPosition({ marketId, size, cost }: AccountRow['positions'][number]): void {
     const p = this.#positionCount++;
     const { arrays } = this;
     if (p >= arrays.markets.length) grow(arrays, POSITION_COLUMNS);
-    const market = this.marketNumber(marketId);
+    const market = this.names.marketNumber(marketId);
     arrays.markets[p] = market;
-    arrays.steps[p] = Number(size / (this.#sizeSteps[market] ?? 1n));
+    arrays.steps[p] = Number(size / (this.names.sizeSteps[market] ?? 1n));
     arrays.costs[p] = Number(cost) / GRID_STEPS;
     const [sizeHigh, sizeLow] = words(size);
     const [costHigh, costLow] = words(cost);
@@ -205,4 +159,28 @@ function grow(arrays: ColumnArrays, names: readonly (keyof ColumnArrays)[]): voi
     larger.set(column as never);
     Object.assign(arrays, { [name]: larger });
   }
+}
+
+/** The rows in words of one width, one behind the other from row 1 on; with `positions`: the positions of the rows, from 0. */
+function copyRows(
+  from: Column,
+  to: Column,
+  width: number,
+  rows: Uint32Array,
+  positions: Pick<ColumnArrays, 'firsts' | 'counts'> | undefined,
+): void {
+  const [source, target] = [wordsOf(from), wordsOf(to)];
+  const perRow = width * (source.length / from.length);
+  let next = positions === undefined ? perRow : 0;
+  for (const row of rows) {
+    const first = positions === undefined ? row : at(positions.firsts, row);
+    const end = (first + (positions === undefined ? 1 : at(positions.counts, row))) * perRow;
+    for (let word = first * perRow; word < end; word++) target[next++] = source[word] ?? 0;
+  }
+}
+
+/** Numbers no wider than those that are copied without being made values of their own. */
+function wordsOf(column: Column): Uint8Array | Uint16Array | Uint32Array {
+  if (column instanceof Uint8Array || column instanceof Uint16Array || column instanceof Uint32Array) return column;
+  return new Uint32Array(column.buffer, column.byteOffset, column.byteLength / Uint32Array.BYTES_PER_ELEMENT);
 }

@@ -1,13 +1,15 @@
 import { performance } from 'node:perf_hooks';
 import type { Sql, Tx } from '../db/connect.js';
-import type { HistoryPlace } from '../db/history-place.js';
+import { isEarlier, type HistoryPlace } from '../db/history-place.js';
 import { readDataInstant } from '../db/standby.js';
 import { inTransaction } from '../db/transaction.js';
 import { messageOf } from '../errors.js';
+import type { Instant } from '../risk/instant.js';
 import type { Log } from '../telemetry.js';
 import type { Book } from './book.js';
 import type { Sweeper } from './sweeper.js';
 import { takeBook, type TakenBook } from './take-book.js';
+import { Turns } from './turns.js';
 
 /** A book, and when this process took it, by its own monotonic clock: what its age is measured from. */
 export interface FollowedBook extends Book {
@@ -28,6 +30,18 @@ export interface FollowerOptions {
 }
 
 const DEFAULT_INTERVAL_MS = 1000;
+/** The first book of a large venue takes as long; after that no turn comes near it. */
+const LONGEST_TURN_MS = 20_000;
+
+/** Takes the book of the transaction's snapshot, which must not have been taken before the turn. */
+export type Take = (tx: Tx, at: Instant) => Promise<TakenBook>;
+
+interface StartingPoint {
+  readonly askedAtMs: number;
+  readonly number: number;
+  readonly generation: number;
+  readonly base: TakenBook | undefined;
+}
 
 /**
  * Keeps the newest book in memory. A cache with an age, never a source of truth: it is made anew from one snapshot
@@ -43,6 +57,9 @@ export class BookFollower {
   #refreshes = 0;
   /** Goes up with each `rebuild`: what was begun before it counts no more. */
   #generation = 0;
+  readonly #turns = new Turns(LONGEST_TURN_MS);
+  /** A refresh that waits for its turn. */
+  #awaited: Promise<FollowedBook> | undefined;
   #refreshing: Promise<void> | undefined;
   #isWanted = false;
   #timer: NodeJS.Timeout | undefined;
@@ -83,36 +100,73 @@ export class BookFollower {
     });
   }
 
-  /** Takes a book that is newer than this call, and returns it. */
-  async refresh(): Promise<FollowedBook> {
-    await this.inspect(() => Promise.resolve());
-    return this.taken().book;
+  /** Takes a book that is newer than this call, and returns it. Calls that wait for the same turn share one. */
+  refresh(): Promise<FollowedBook> {
+    this.#awaited ??= this.#inspect(
+      () => Promise.resolve(),
+      () => {
+        this.#awaited = undefined;
+      },
+    ).then(() => this.current());
+    return this.#awaited;
   }
 
   /** A refresh, whose book and whose transaction `look` sees together: both show the same snapshot. */
-  async inspect<T>(look: (tx: Tx, book: FollowedBook) => Promise<T>): Promise<T> {
-    const { sql, sweeper, sweptElsewhereFrom, onProgress } = this.#options;
-    const number = ++this.#refreshes;
+  inspect<T>(look: (tx: Tx, book: FollowedBook) => Promise<T>): Promise<T> {
+    return this.#inspect(look, () => undefined);
+  }
+
+  /**
+   * For whoever decides in a transaction of his own: `work` takes its snapshot, then the book of it, which goes on from
+   * the newest and becomes the newest. Meanwhile nobody else makes the same again.
+   */
+  async inTurn<T>(work: (take: Take) => Promise<T>): Promise<T> {
+    const end = await this.#turns.begin();
+    try {
+      const from = this.#startingPoint();
+      return await work((tx, at) => this.#take(tx, at, from));
+    } finally {
+      end();
+    }
+  }
+
+  async #inspect<T>(look: (tx: Tx, book: FollowedBook) => Promise<T>, onBegin: () => void): Promise<T> {
+    const { sql } = this.#options;
     for (;;) {
-      const [askedAtMs, generation, base] = [performance.now(), this.#generation, this.#base];
-      // Before the snapshot, which then holds all that was committed until this instant, on a standby as well.
-      const { at, lagMs } = await readDataInstant(sql);
-      const [taken, seen] = await inTransaction(
-        sql,
-        { isolation: 'repeatable read', readOnly: true },
-        async (tx): Promise<[TakenBook, T]> => {
-          const isFirst = this.#taken === undefined;
-          const options = { sweeper, sweptElsewhereFrom, onProgress: isFirst ? onProgress : undefined };
-          const { book, ...rest } = await takeBook(tx, at, base, options);
-          const dated = { book: book.dated(askedAtMs - lagMs), ...rest };
-          return [dated, await look(tx, dated.book)];
-        },
-      );
-      if (generation !== this.#generation) continue;
+      const end = await this.#turns.begin();
+      onBegin();
+      try {
+        const { askedAtMs, ...from } = this.#startingPoint();
+        // Before the snapshot, which then holds all that was committed until this instant, on a standby as well.
+        const { at, lagMs } = await readDataInstant(sql);
+        const seen = await inTransaction(sql, { isolation: 'repeatable read', readOnly: true }, async (tx) => {
+          const taken = await this.#take(tx, at, { ...from, askedAtMs: askedAtMs - lagMs });
+          end();
+          return look(tx, taken.book);
+        });
+        if (from.generation === this.#generation) return seen;
+      } finally {
+        end();
+      }
+    }
+  }
+
+  #startingPoint(): StartingPoint {
+    const [askedAtMs, number] = [performance.now(), ++this.#refreshes];
+    return { askedAtMs, number, generation: this.#generation, base: this.#base };
+  }
+
+  async #take(tx: Tx, at: Instant, { askedAtMs, number, generation, base }: StartingPoint): Promise<TakenBook> {
+    const { sweeper, sweptElsewhereFrom, onProgress } = this.#options;
+    const isFirst = this.#taken === undefined;
+    const options = { sweeper, sweptElsewhereFrom, onProgress: isFirst ? onProgress : undefined };
+    const { book, ...rest } = await takeBook(tx, at, base, options);
+    const taken = { book: book.dated(askedAtMs), ...rest };
+    if (generation === this.#generation) {
       if (base !== undefined && taken.isAnew) this.#tellOfAnotherHistory(base.place, taken.place);
       this.#keep(taken, number);
-      return seen;
     }
+    return taken;
   }
 
   /** Forgets what is known, and takes the book from nothing; until it is there, the last one stays. */
@@ -122,13 +176,13 @@ export class BookFollower {
     return this.refresh();
   }
 
-  /** Refreshes may overtake each other: within one history the data tell which is newer, across two the asking does. */
+  /** Some may overtake each other: within one history the snapshot tells which is newer, across two the asking does. */
   #keep(taken: TakenBook, number: number): void {
     const last = this.#base;
     const isNewer =
       last === undefined ||
       (last.place.history === taken.place.history && !taken.isAnew
-        ? last.book.at <= taken.book.at
+        ? !isEarlier(taken.place, last.place)
         : this.#takenBy < number);
     if (!isNewer) return;
     this.#taken = taken;

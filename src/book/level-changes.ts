@@ -19,15 +19,6 @@ export interface LevelChanges {
   readonly gone: readonly PositionName[];
 }
 
-/** Whether each slot is the same account's in both, so that they can be compared without looking at names. */
-export function sharesSlots(earlier: BookState, now: BookState): boolean {
-  if (earlier.columns === now.columns) return true;
-  const count = Math.min(earlier.heads.count, now.heads.count);
-  const [was, is] = [earlier.columns.names, now.columns.names];
-  for (let slot = 0; slot < count; slot++) if (was.ids[slot] !== is.ids[slot]) return false;
-  return was.markets.every((marketId, number) => is.markets[number] === marketId);
-}
-
 /** Where levels are looked at. */
 interface Ranked {
   readonly markets: ReadonlyMap<string, unknown>;

@@ -70,7 +70,7 @@ export class QueueRanking implements PublishedRanking {
 
   rankOf(accountId: string): number | null {
     const { columns, members, queue } = this.#of;
-    const slot = columns.slotOf(accountId);
+    const slot = columns.names.slotOf(accountId);
     const member = slot === undefined ? -1 : indexOf(members.slots, slot);
     const rank = member < 0 ? 0 : at(queue.ranks, member);
     return rank === 0 ? null : rank;

@@ -1,20 +1,21 @@
 import type { Circumstances, LastStatus } from '../db/risk-state.js';
 import { at, type ColumnReader, type Heads } from './column-reader.js';
 import type { AddedRow, Columns } from './columns.js';
-import { queueKey, type Members } from './members.js';
+import { membersOfAll, queueKey, type Members } from './members.js';
 import type { QueueRanking } from './queue-ranking.js';
 import { emptyMargins, floatMarkets, UNRECORDED, type Margins } from './screen.js';
 import { codeOf, statusCode } from './status-codes.js';
-import { sweep, type QueueName, type RankedQueue, type Swept, type SweepSources, type SweepTask } from './sweep.js';
+import { listed, sweep, type RankedQueue, type Swept, type SweepSources, type SweepTask } from './sweep.js';
 
 /** What a book is made of. It never changes; the next one takes over what did not move. */
 export interface BookState extends SweepSources {
   readonly columns: Columns;
-  readonly lastStatuses: ReadonlyMap<string, LastStatus>;
+  /** By slot: number of the last recorded transition; 0: none, or not numbered yet. */
+  readonly lastTransitions: BigUint64Array;
   readonly margins: Margins;
-  /** Made when first asked for, or before by a sweep, by market and side. */
+  /** By market and side, as `queueKey` names them: made when first asked for, or before by a sweep. */
   readonly members: Map<string, Members>;
-  readonly queues: ReadonlyMap<string, RankedQueue>;
+  readonly queues: Map<string, RankedQueue>;
   readonly rankings: Map<string, QueueRanking>;
 }
 
@@ -36,7 +37,7 @@ export function emptyState(columns: Columns, caution: number): BookState {
     circumstances: { ...NOWHERE, venue: {} as Circumstances['venue'] },
     columns,
     heads: { rows: new Uint32Array(0), count: 0 },
-    lastStatuses: new Map(),
+    lastTransitions: new BigUint64Array(0),
     lastCodes: new Uint8Array(0),
     floats: [],
     margins: emptyMargins(0),
@@ -51,61 +52,66 @@ export function emptyState(columns: Columns, caution: number): BookState {
 export interface Step {
   readonly state: Omit<BookState, 'margins' | 'members' | 'queues'>;
   readonly task: SweepTask;
+  /** Those that stand if nobody in them holds a market whose price moved. */
+  readonly queues: ReadonlyMap<string, RankedQueue>;
 }
 
 /** The state after the changes. */
 export function advance(old: BookState, changes: Changes): BookState {
-  const step = stepTo(old, changes);
+  const step = stepTo(old, changes, false);
   return completed(step, sweep(step.task));
 }
 
-/** What the changes leave to be made, without looking at any account. */
-export function stepTo(old: BookState, { circumstances, added, statuses }: Changes): Step {
+/** What the changes leave to be made, without looking at any account. `isEager`: all queues, not only those asked for. */
+export function stepTo(old: BookState, { circumstances, added, statuses }: Changes, isEager: boolean): Step {
   const { columns, caution } = old;
   const heads = withHeads(old.heads, added);
   const recorded = withStatuses(old, heads, statuses);
-  const isCalm = hasSameTerms(old.circumstances, circumstances);
-  const floats =
-    isCalm && old.floats.length === columns.names.markets.length
-      ? old.floats
-      : floatMarkets(columns.names.markets, circumstances.markets, circumstances.marks);
+  const moved = movedMarkets(columns.names.markets, old.circumstances, circumstances);
+  const isCalm = moved?.length === 0 && old.floats.length === columns.names.markets.length;
+  const floats = isCalm ? old.floats : floatMarkets(columns.names.markets, circumstances.markets, circumstances.marks);
   const sources = { circumstances, columns, heads, floats, caution, ...recorded };
-  if (!isCalm) {
+  if (moved === null) {
     const members = added.length === 0 ? old.members : new Map<string, Members>();
-    const task = { ...sources, old: null, touched: [], members, wanted: [] };
-    return { state: { ...sources, rankings: new Map() }, task };
+    const task = { ...sources, old: null, touched: [], moved: [], members, standing: [], isEager };
+    return { state: { ...sources, rankings: new Map() }, task, queues: new Map() };
   }
   const touched = new Set(added.map(({ slot }) => slot));
   for (const accountId of statuses.keys()) {
-    const slot = columns.slotOf(accountId);
+    const slot = columns.names.slotOf(accountId);
     // Of a held account the last recorded status is the status.
     if (slot !== undefined && at(old.margins.held, slot) === 1) touched.add(slot);
   }
-  const queues = queuesOf(old, touched);
-  for (const key of queuesOf(sources, touched)) queues.add(key);
-  const members = queues.size === 0 ? old.members : without(old.members, queues);
-  const rankings = queues.size === 0 ? old.rankings : without(old.rankings, queues);
+  const fallen = queuesOf(old, touched);
+  for (const key of queuesOf(sources, touched)) fallen.add(key);
+  const members = fallen.size === 0 ? old.members : without(old.members, fallen);
+  const queues = fallen.size === 0 ? old.queues : without(old.queues, fallen);
+  // Every price is in the id of every ranking.
+  const rankings = moved.length > 0 ? new Map<string, QueueRanking>() : without(old.rankings, fallen);
   return {
     state: { ...sources, rankings },
-    task: { ...sources, old: old.margins, touched: [...touched], members, wanted: [] },
+    task: {
+      ...sources,
+      old: old.margins,
+      touched: [...touched],
+      moved,
+      members,
+      standing: [...queues.keys()],
+      isEager,
+    },
+    queues,
   };
 }
 
-/** The same step with all rankings that it does not take over made by the sweep, instead of when they are asked for. */
-export function eager({ state, task }: Step): Step {
-  const wanted = task.columns.names.markets.flatMap((marketId) =>
-    (['LONG', 'SHORT'] as const).map((side) => ({ marketId, side })),
-  );
-  const isMissing = ({ marketId, side }: QueueName): boolean =>
-    state.circumstances.markets.has(marketId) && !state.rankings.has(queueKey(marketId, side));
-  return { state, task: { ...task, wanted: wanted.filter(isMissing) } };
-}
-
-export function completed({ state }: Step, { margins, members, queues }: Swept): BookState {
-  const next = { ...state, margins, members: new Map(members), queues };
+export function completed({ state, queues }: Step, swept: Swept): BookState {
+  const standing = new Map(swept.standing.map((key): [string, RankedQueue] => [key, listed(queues, key)]));
+  for (const [key, queue] of swept.made) standing.set(key, queue);
+  const { margins } = swept;
+  const next = { ...state, margins, members: new Map(swept.members), queues: standing };
   if (!next.columns.isCrowded(next.heads)) return next;
   const compacted = next.columns.compacted(next.heads);
-  return { ...next, ...compacted, members: new Map(), queues: new Map(), rankings: new Map() };
+  // Who stands in a queue is told by slots, which are the same; only the places of the positions are not.
+  return { ...next, ...compacted, members: membersOfAll(compacted.columns, compacted.heads), rankings: new Map() };
 }
 
 /** Nothing of it taken over. */
@@ -113,8 +119,9 @@ export function remade(state: BookState): BookState {
   const { circumstances } = state;
   const floats = floatMarkets(state.columns.names.markets, circumstances.markets, circumstances.marks);
   const sources = { ...state, floats };
-  const task = { ...sources, old: null, touched: [], members: new Map<string, Members>(), wanted: [] };
-  return completed({ state: { ...sources, rankings: new Map() }, task }, sweep(task));
+  const nothing = { old: null, touched: [], moved: [], members: new Map<string, Members>(), standing: [] };
+  const task = { ...sources, ...nothing, isEager: false };
+  return completed({ state: { ...sources, rankings: new Map() }, task, queues: new Map() }, sweep(task));
 }
 
 function withHeads(old: Heads, added: readonly AddedRow[]): Heads {
@@ -128,32 +135,29 @@ function withHeads(old: Heads, added: readonly AddedRow[]): Heads {
 }
 
 function withStatuses(
-  { lastStatuses, lastCodes, columns }: BookState,
+  { lastTransitions, lastCodes, columns }: BookState,
   { count }: Heads,
   statuses: Changes['statuses'],
-): Pick<BookState, 'lastStatuses' | 'lastCodes'> {
-  if (statuses.size === 0 && lastCodes.length === count) return { lastStatuses, lastCodes };
+): Pick<BookState, 'lastTransitions' | 'lastCodes'> {
+  if (statuses.size === 0 && lastCodes.length === count) return { lastTransitions, lastCodes };
   const codes = new Uint8Array(count).fill(UNRECORDED);
+  const transitions = new BigUint64Array(count);
   codes.set(lastCodes);
-  for (const [accountId, { status, held }] of statuses) {
-    const slot = columns.slotOf(accountId);
+  transitions.set(lastTransitions);
+  for (const [accountId, { transitionId, status, held }] of statuses) {
+    const slot = columns.names.slotOf(accountId);
     if (slot === undefined) throw new Error(`a status of unknown account ${accountId}`);
     codes[slot] = codeOf(statusCode(status), held ? 1 : 0);
+    transitions[slot] = BigInt(transitionId);
   }
-  return {
-    lastStatuses: statuses.size === 0 ? lastStatuses : new Map([...lastStatuses, ...statuses]),
-    lastCodes: codes,
-  };
+  return { lastTransitions: transitions, lastCodes: codes };
 }
 
-/** Whether nothing but accounts can have moved: the loader keeps what says the same, so identity tells. */
-function hasSameTerms(old: Circumstances, now: Circumstances): boolean {
-  if (old.venue !== now.venue || old.markets.size !== now.markets.size || old.marks.size !== now.marks.size)
-    return false;
-  for (const [id, market] of now.markets) {
-    if (old.markets.get(id) !== market || old.marks.get(id) !== now.marks.get(id)) return false;
-  }
-  return true;
+/** Numbers of the markets whose price moved, if nothing else did; the loader keeps what says the same, so identity tells. */
+function movedMarkets(names: readonly string[], old: Circumstances, now: Circumstances): number[] | null {
+  if (old.venue !== now.venue || old.markets.size !== now.markets.size) return null;
+  for (const [id, market] of now.markets) if (old.markets.get(id) !== market) return null;
+  return [...names.entries()].filter(([, id]) => old.marks.get(id) !== now.marks.get(id)).map(([number]) => number);
 }
 
 /** The queues in which these accounts hold a position. */

@@ -3,7 +3,7 @@ import type { Circumstances } from '../db/risk-state.js';
 import { ColumnReader, type ColumnArrays, type Heads } from './column-reader.js';
 import type { Members } from './members.js';
 import type { FloatMarket, Margins } from './screen.js';
-import type { QueueName, Swept, SweepTask } from './sweep.js';
+import type { Swept, SweepTask } from './sweep.js';
 
 /** A task as it goes to the other thread: columns are shared, what was made of them and names are copied. */
 export interface TaskMessage {
@@ -22,8 +22,10 @@ export interface TaskMessage {
   readonly caution: number;
   readonly old: Margins | null;
   readonly touched: readonly number[];
+  readonly moved: readonly number[];
   readonly members: ReadonlyMap<string, Members>;
-  readonly wanted: readonly QueueName[];
+  readonly standing: readonly string[];
+  readonly isEager: boolean;
   readonly circumstances: string;
 }
 
@@ -40,9 +42,9 @@ export interface Known {
 export function toMessage(number: number, task: SweepTask, columns: number, known: Known | undefined): TaskMessage {
   const { names, arrays } = task.columns;
   const from = known?.columns === columns ? known.ids : 0;
-  const { heads, lastCodes, floats, caution, old, touched, members, wanted } = task;
+  const { heads, lastCodes, floats, caution, old, touched, moved, members, standing, isEager } = task;
   return {
-    ...{ number, columns, heads, lastCodes, floats, caution, old, touched, members, wanted },
+    ...{ number, columns, heads, lastCodes, floats, caution, old, touched, moved, members, standing, isEager },
     arrays: { ...arrays },
     knownIds: from,
     newIds: names.ids.slice(from),
@@ -54,20 +56,21 @@ export function toMessage(number: number, task: SweepTask, columns: number, know
 
 /** The task that the message tells, over the ids that were told so far. */
 export function toTask(message: TaskMessage, ids: readonly string[]): SweepTask {
-  const { heads, lastCodes, floats, caution, old, touched, members, wanted, arrays, assets, markets } = message;
+  const { heads, lastCodes, floats, caution, old, touched, moved, members, standing, isEager } = message;
+  const { arrays, assets, markets } = message;
   return {
-    ...{ heads, lastCodes, floats, caution, old, touched, members, wanted },
+    ...{ heads, lastCodes, floats, caution, old, touched, moved, members, standing, isEager },
     columns: new ColumnReader(arrays, { ids, assets, markets }),
     circumstances: unpacked(message.circumstances),
   };
 }
 
 /** All memory of the large arrays, each once. */
-export function buffersOf({ margins, members, queues }: Swept): ArrayBuffer[] {
+export function buffersOf({ margins, members, made }: Swept): ArrayBuffer[] {
   const { equity, equityError, maintenance, maintenanceError, status, held } = margins;
   const arrays: ArrayBufferView[] = [equity, equityError, maintenance, maintenanceError, status, held];
   for (const { slots, positions } of members.values()) arrays.push(slots, positions);
-  for (const { queue } of queues.values()) {
+  for (const { queue } of made.values()) {
     arrays.push(queue.order, queue.ranks);
     if (queue.ahead.unit === 'SIZE_STEP') arrays.push(queue.ahead.sums);
   }

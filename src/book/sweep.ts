@@ -9,6 +9,8 @@ import { addHash } from './ranking-id.js';
 import { copyMargins, emptyMargins, Screen, type FloatMarket, type Margins } from './screen.js';
 import { recordedStatus, statusCode } from './status-codes.js';
 
+const SIDES: readonly Side[] = ['LONG', 'SHORT'];
+
 /** What an exact margin is made from. */
 export interface ExactSources {
   readonly circumstances: Circumstances;
@@ -24,19 +26,19 @@ export interface SweepSources extends ExactSources {
   readonly caution: number;
 }
 
-export interface QueueName {
-  readonly marketId: string;
-  readonly side: Side;
-}
-
 /** What has to be made of a state. */
 export interface SweepTask extends SweepSources {
-  /** Margins that stand, but for the slots that were touched; null: none do. */
+  /** Margins that stand, but for the slots that were touched and for the holders of moved markets; null: none do. */
   readonly old: Margins | null;
   readonly touched: readonly number[];
+  /** Numbers of the markets whose price moved. */
+  readonly moved: readonly number[];
   /** Those that stand. */
   readonly members: ReadonlyMap<string, Members>;
-  readonly wanted: readonly QueueName[];
+  /** Keys of the queues that stand if nobody in them holds a market that moved. */
+  readonly standing: readonly string[];
+  /** All other queues are made as well. */
+  readonly isEager: boolean;
 }
 
 /** A queue, and the sum of the hashes of all accounts that hold a position in it. */
@@ -48,32 +50,50 @@ export interface RankedQueue {
 export interface Swept {
   readonly margins: Margins;
   readonly members: ReadonlyMap<string, Members>;
-  readonly queues: ReadonlyMap<string, RankedQueue>;
+  /** Keys of the queues that stand. */
+  readonly standing: readonly string[];
+  readonly made: ReadonlyMap<string, RankedQueue>;
 }
 
 /** Margins of all accounts, and the queues that are wanted. */
 export function sweep(task: SweepTask): Swept {
-  const margins = screened(task);
-  if (task.wanted.length === 0) return { margins, members: task.members, queues: new Map() };
-  const members = completedMembers(task, task.members);
-  const queues = task.wanted.map(({ marketId, side }): [string, RankedQueue] => {
-    const key = queueKey(marketId, side);
-    return [key, rankQueue(task, margins, membersIn(members, key), marketId)];
-  });
-  return { margins, members, queues: new Map(queues) };
+  const { circumstances, columns, isEager } = task;
+  const needsMembers = isEager || task.moved.length > 0;
+  const members = needsMembers ? completedMembers(task, task.members) : task.members;
+  const { margins, fallen } = screened(task, members);
+  const standing = task.standing.filter((key) => !fallen.has(key));
+  const made = new Map<string, RankedQueue>();
+  if (!isEager) return { margins, members, standing, made };
+  const stands = new Set(standing);
+  for (const marketId of columns.names.markets.filter((id) => circumstances.markets.has(id))) {
+    for (const side of SIDES) {
+      const key = queueKey(marketId, side);
+      if (!stands.has(key)) made.set(key, rankQueue(task, margins, listed(members, key), marketId));
+    }
+  }
+  return { margins, members, standing, made };
+}
+
+/** Whether a sweep would make nothing. */
+export function isIdle({ old, touched, moved, members, standing, isEager, columns, heads }: SweepTask): boolean {
+  const queues = columns.names.markets.length * SIDES.length;
+  const isWhole = !isEager || (standing.length === queues && members.size === queues);
+  return old?.status.length === heads.count && touched.length === 0 && moved.length === 0 && isWhole;
 }
 
 /** One walk makes the lists of all markets; those that are there already say the same. */
 export function completedMembers(
   { columns, heads }: Pick<SweepSources, 'columns' | 'heads'>,
   known: ReadonlyMap<string, Members>,
-): Map<string, Members> {
+): ReadonlyMap<string, Members> {
+  if (known.size === columns.names.markets.length * SIDES.length) return known;
   return new Map([...membersOfAll(columns, heads), ...known]);
 }
 
-export function membersIn(members: ReadonlyMap<string, Members>, key: string): Members {
-  const found = members.get(key);
-  if (found === undefined) throw new Error(`no positions are listed of ${key}`);
+/** What is kept of a queue. */
+export function listed<T>(lists: ReadonlyMap<string, T>, key: string): T {
+  const found = lists.get(key);
+  if (found === undefined) throw new Error(`nothing is listed of ${key}`);
   return found;
 }
 
@@ -96,9 +116,11 @@ export function rankQueue(sources: SweepSources, margins: Margins, members: Memb
   return { queue, hash };
 }
 
-function screened(task: SweepTask): Margins {
-  const { columns, heads, floats, circumstances, lastCodes, caution, old, touched } = task;
-  if (old !== null && touched.length === 0 && old.status.length === heads.count) return old;
+/** Margins of all, and the keys of the queues that hold an account whose margin was made anew for a moved price. */
+function screened(task: SweepTask, members: ReadonlyMap<string, Members>): { margins: Margins; fallen: Set<string> } {
+  const { columns, heads, floats, circumstances, lastCodes, caution, old, touched, moved } = task;
+  if (old?.status.length === heads.count && touched.length + moved.length === 0)
+    return { margins: old, fallen: new Set() };
   const screen = new Screen({
     ...{ columns, heads, caution, lastCodes },
     markets: floats,
@@ -109,9 +131,31 @@ function screened(task: SweepTask): Margins {
     },
   });
   const margins = old === null ? emptyMargins(heads.count) : copyMargins(old, heads.count);
-  if (old === null) for (let slot = 0; slot < heads.count; slot++) screen.mark(slot, margins);
-  else for (const slot of touched) screen.mark(slot, margins);
-  return margins;
+  if (old === null) {
+    for (let slot = 0; slot < heads.count; slot++) screen.mark(slot, margins);
+    return { margins, fallen: new Set(task.standing) };
+  }
+  for (const slot of touched) screen.mark(slot, margins);
+  const holders = holdersOf(task, members);
+  for (let slot = 0; slot < heads.count; slot++) if (at(holders, slot) === 1) screen.mark(slot, margins);
+  return { margins, fallen: queuesWith(task, members, holders) };
+}
+
+/** 1 in the slot of everybody who holds a market that moved. */
+function holdersOf({ columns, heads, moved }: SweepTask, members: ReadonlyMap<string, Members>): Uint8Array {
+  const holders = new Uint8Array(heads.count);
+  for (const market of moved) {
+    for (const side of SIDES) {
+      const { slots } = listed(members, queueKey(columns.names.markets[market] ?? '', side));
+      for (const slot of slots) holders[slot] = 1;
+    }
+  }
+  return holders;
+}
+
+function queuesWith(task: SweepTask, members: ReadonlyMap<string, Members>, holders: Uint8Array): Set<string> {
+  const isIn = ({ slots }: Members): boolean => slots.some((slot) => at(holders, slot) === 1);
+  return new Set(task.standing.filter((key) => isIn(listed(members, key))));
 }
 
 /** What `risk` says of the account in a slot. */

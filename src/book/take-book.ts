@@ -44,7 +44,7 @@ export async function takeBook(
   const circumstances = await loadCircumstances(tx, at, last?.book);
   const base = last?.book ?? ColumnBook.empty(new Columns());
   const { columns } = base;
-  columns.know(circumstances.markets.values());
+  columns.names.know(circumstances.markets.values());
   const added: AddedRow[] = [];
   for await (const row of readAccountRows(tx, last?.place.xmin ?? null)) {
     added.push(columns.add(row));

@@ -209,7 +209,7 @@ export class Lap {
     if (this.#changed.size === 0) return this.book;
     // Not stored yet, so without a number. A held account keeps the status that this lap recorded of it.
     const statuses = this.outcome.transitions.map(
-      ({ accountId, to, held }) => [accountId, { transitionId: '', status: to, held }] as const,
+      ({ accountId, to, held }) => [accountId, { transitionId: '0', status: to, held }] as const,
     );
     return this.book.with(this.#changed.values(), new Map(statuses));
   }

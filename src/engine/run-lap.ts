@@ -1,5 +1,5 @@
 import type { Book } from '../book/book.js';
-import type { Sweeper } from '../book/sweeper.js';
+import type { BookFollower, Take } from '../book/follower.js';
 import { takeBook, type TakenBook } from '../book/take-book.js';
 import type { Sql, Tx } from '../db/connect.js';
 import {
@@ -9,6 +9,7 @@ import {
   loadStandingCalls,
   lockJob,
   lockWriters,
+  type JobState,
 } from '../db/lap-inputs.js';
 import { readClock } from '../db/record-notice.js';
 import { recordRun } from '../db/lap-state.js';
@@ -24,14 +25,10 @@ import { act, survey } from './waterfall.js';
  * a lap without it is the same lap, slower.
  */
 export interface LapMemory {
-  /** A book to go on from before there is a last lap. */
-  readonly first?: () => TakenBook;
-  /** Sweeps a large book in a thread of its own. */
-  readonly sweeper?: Sweeper;
+  /** The book that this process has; a lap's book goes on from it. */
+  readonly books: Pick<BookFollower, 'inTurn'>;
   last?: {
     readonly round: string;
-    /** As the lap began: what it changed comes with the next one's reading, from the database. */
-    readonly taken: TakenBook;
     /** As the lap ended: its levels are published. */
     readonly book: Book;
   };
@@ -146,22 +143,16 @@ async function lapIn(
   options: LapOptions,
   { startedAt, attempts, isLastTry, remember }: Try,
 ): Promise<LapResult> {
-  // Before any other statement takes the snapshot.
   if (isLastTry) await lockWriters(tx);
-  if (!(await claimLap(tx))) return { kind: 'BUSY' };
-  await limitTransaction(tx, options.limitMs ?? DEFAULT_LIMIT_MS);
-  const job = await lockJob(tx, WATERFALL_JOB);
-  if (job.paused && options.dryRun !== true) return { kind: 'PAUSED' };
-  if (options.onlyIfDue === true && !job.isDue) return { kind: 'NOT_DUE' };
-
-  const at = options.at ?? (await readClock(tx));
-  const { last, first, sweeper } = options.memory ?? {};
-  const taken = await takeBook(tx, at, last?.taken ?? first?.(), { sweeper });
+  const begun = await inTurn(options, (take) => begin(tx, options, take));
+  if (!('taken' in begun)) return begun;
+  const { job, at, taken } = begun;
   const lap = await decideLap(tx, taken.book);
   const counts = countsOf(lap);
   const round = (BigInt(job.round) + 1n).toString();
   // A dry run stores too, so that whatever the database would refuse is refused here as well; then all is undone.
   // Only laps publish levels: those of this process's last one stand if no other lap came after it.
+  const last = options.memory?.last;
   const published = last?.round === job.round ? last.book : undefined;
   const { digest, after } = await storeOutcome(tx, lap, { id: round, at }, published);
   const ran = { kind: 'RAN', at, digest, more: lap.outcome.more, counts, attempts, book: after } as const;
@@ -175,8 +166,29 @@ async function lapIn(
     counts: { ...counts },
     failure: null,
   });
-  remember({ round, taken, book: ran.book });
+  remember({ round, book: ran.book });
   return { ...ran, round, dryRun: false };
+}
+
+interface Begun {
+  readonly job: JobState;
+  readonly at: Instant;
+  readonly taken: TakenBook;
+}
+
+function inTurn<T>({ memory }: LapOptions, work: (take: Take) => Promise<T>): Promise<T> {
+  return memory === undefined ? work(takeBook) : memory.books.inTurn(work);
+}
+
+/** Claims the lap, which takes the transaction's snapshot, and takes the book of it. */
+async function begin(tx: Tx, options: LapOptions, take: Take): Promise<Begun | Exclude<LapResult, LapRan>> {
+  if (!(await claimLap(tx))) return { kind: 'BUSY' };
+  await limitTransaction(tx, options.limitMs ?? DEFAULT_LIMIT_MS);
+  const job = await lockJob(tx, WATERFALL_JOB);
+  if (job.paused && options.dryRun !== true) return { kind: 'PAUSED' };
+  if (options.onlyIfDue === true && !job.isDue) return { kind: 'NOT_DUE' };
+  const at = options.at ?? (await readClock(tx));
+  return { job, at, taken: await take(tx, at) };
 }
 
 async function decideLap(tx: Tx, book: Book): Promise<Lap> {

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { BookFollower } from '../book/follower.js';
 import type { Sql } from '../db/connect.js';
 import type { JobDuty } from '../db/read-duty.js';
 import { runLap, type LapMemory, type LapResult } from '../engine/run-lap.js';
@@ -13,7 +14,7 @@ export interface RunnerOptions {
   readonly worker: string;
   /** How often the job is looked at; whether it is due is the job's row to say. */
   readonly pollMs?: number;
-  /** What the first lap goes on from, what sweeps are done by, and what is remembered: whoever gave it may make it forget. */
+  /** The book that laps go on from, and what is remembered; left out: a book of the runner's own. */
   readonly memory?: LapMemory;
 }
 
@@ -48,7 +49,7 @@ export class JobRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.#memory = options.memory ?? {};
+    this.#memory = options.memory ?? { books: new BookFollower(options) };
   }
 
   start(): void {

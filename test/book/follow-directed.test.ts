@@ -4,7 +4,7 @@ import { ColumnBook } from '../../src/book/column-book.js';
 import { BookFollower, type FollowerOptions } from '../../src/book/follower.js';
 import { closeSql, openSql, type Sql } from '../../src/db/connect.js';
 import { rowOfAccount } from '../../src/db/account-rows.js';
-import { goesOn, readHistoryPlace } from '../../src/db/history-place.js';
+import { goesOn, isEarlier, readHistoryPlace } from '../../src/db/history-place.js';
 import { inTransaction } from '../../src/db/transaction.js';
 import { createLog } from '../../src/telemetry.js';
 import { createTestDatabase, remakeTestDatabase, type TestDatabase } from '../support/database.js';
@@ -188,7 +188,7 @@ describe('another history', () => {
   });
 
   it('is told by the cluster, the timeline, the database, and by transaction numbers that went backwards', () => {
-    const last = { history: '7/1/5', xmin: '4294967300', xmax: '4294967310' };
+    const last = { history: '7/1/5', xmin: '4294967300', xmax: '4294967310', running: 0 };
     expect(goesOn(last, last)).toBe(true);
     expect(goesOn(last, { ...last, xmin: '4294967310', xmax: '4294967311' })).toBe(true);
     // Compared as numbers, not as texts; 99 is the older one.
@@ -196,6 +196,15 @@ describe('another history', () => {
     expect(goesOn({ ...last, xmax: '100' }, { ...last, xmax: '99' })).toBe(false);
     expect(goesOn(last, { ...last, xmin: '4294967299', xmax: '4294967309' })).toBe(false);
     for (const history of ['8/1/5', '7/2/5', '7/1/6']) expect(goesOn(last, { ...last, history })).toBe(false);
+  });
+
+  it('is ordered by the snapshots: the later one knows of more numbers, or of fewer that still run', () => {
+    const place = { history: '7/1/5', xmin: '90', xmax: '100', running: 2 };
+    expect(isEarlier(place, place)).toBe(false);
+    expect(isEarlier({ ...place, xmax: '99' }, place)).toBe(true);
+    expect(isEarlier({ ...place, xmax: '101', running: 9 }, place)).toBe(false);
+    expect(isEarlier({ ...place, running: 3 }, place)).toBe(true);
+    expect(isEarlier({ ...place, running: 1 }, place)).toBe(false);
   });
 
   it('has the timeline that is written now', async () => {
@@ -238,5 +247,44 @@ describe('a rebuild', () => {
     expect(follower.taken().book.columns).not.toBe(columns);
     await expectNewest(follower);
     expect(logged.join('')).not.toContain('another history');
+  });
+});
+
+describe('a transaction of somebody else', () => {
+  it('leaves its book to the follower, who need not take it again', async () => {
+    const follower = await startFollower();
+    await venue.deposit('ann', '1');
+    const { book } = await inTransaction(db.sql, { isolation: 'repeatable read' }, (tx) =>
+      follower.inTurn((take) => take(tx, new Date().toISOString().replace('Z', '000Z'))),
+    );
+    expect(follower.taken().book).toBe(book);
+    expect(toldWhole(book)).toBe(toldWhole(await takeAnew(db.sql)));
+    await expectNewest(follower);
+  });
+
+  it('makes its book from nothing when it took its snapshot before its turn', async () => {
+    const follower = await startFollower();
+    await inTransaction(db.sql, { isolation: 'repeatable read' }, async (tx) => {
+      await tx`select 1 as snapshot`;
+      await venue.deposit('ann', '1');
+      const newer = await follower.refresh();
+      // It goes on from a book that its snapshot is behind, so it makes its own from nothing.
+      const { book } = await follower.inTurn((take) => take(tx, '2099-01-01T00:00:00.000000Z'));
+      expect(book.account('ann')?.balance.eq(newer.account('ann')?.balance ?? 0)).toBe(false);
+    });
+    await expectNewest(follower);
+  });
+
+  it('makes those who want a book wait until it has taken its own, and they share the next', async () => {
+    const follower = await startFollower();
+    const asked: Promise<unknown>[] = [];
+    await follower.inTurn(() => {
+      asked.push(follower.refresh(), follower.refresh());
+      return Promise.resolve();
+    });
+    expect(asked[0]).toBe(asked[1]);
+    await Promise.all(asked);
+    expect(follower.refresh()).not.toBe(asked[0]);
+    await expectNewest(follower);
   });
 });

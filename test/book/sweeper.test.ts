@@ -41,13 +41,13 @@ describe('a sweep in another thread', () => {
       statuses: new Map(),
     };
     await expect(book.advanceBy(sweeper.sweep, broken)).rejects.toThrow('a sweep failed');
-    const again = { circumstances: { ...circumstancesOf(book) }, added: [], statuses: new Map() };
+    const again = { circumstances: moved(book), added: [], statuses: new Map() };
     expect(told(await book.advanceBy(sweeper.sweep, again))).toEqual(told(book));
   });
 
   it('begins anew after its thread was lost', async () => {
     const book = columnBookOf(wholeState(fc.sample(unequalBook, 1)[0] ?? never()));
-    const changes = { circumstances: { ...circumstancesOf(book) }, added: [], statuses: new Map() };
+    const changes = { circumstances: moved(book), added: [], statuses: new Map() };
     const stopped = sweeper.stop();
     // The next thread is at work before the end of the last one is told.
     const swept = book.advanceBy(sweeper.sweep, changes);
@@ -59,6 +59,11 @@ describe('a sweep in another thread', () => {
 
 function circumstancesOf({ at, venue, markets, marks, funds }: ReturnType<typeof columnBookOf>) {
   return { at, venue, markets, marks, funds };
+}
+
+/** The same prices, told anew: there is something to sweep. */
+function moved(book: ReturnType<typeof columnBookOf>) {
+  return { ...circumstancesOf(book), marks: new Map([...book.marks].map(([id, mark]) => [id, { ...mark }])) };
 }
 
 function never(): never {

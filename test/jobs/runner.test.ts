@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { runLap, type LapMemory } from '../../src/engine/run-lap.js';
+import { runLap } from '../../src/engine/run-lap.js';
 import { JobRunner } from '../../src/jobs/runner.js';
 import { createLog } from '../../src/telemetry.js';
 import { assertInvariants } from '../support/checks.js';
 import { bundle, type ChildProgram } from '../support/children.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { lapMemory } from '../support/lap-memory.js';
 import { openTroubledBook } from '../support/troubled-book.js';
 
 let program: ChildProgram;
@@ -53,8 +54,8 @@ describe('the job', () => {
     expect(await runs()).toHaveLength(1);
   });
 
-  it('remembers its last lap where whoever gave it the memory can make it forget', async () => {
-    const memory: LapMemory = {};
+  it('remembers its last lap in the memory that it was given', async () => {
+    const memory = lapMemory();
     const runner = new JobRunner({ sql: database.sql, log: createLog('silent'), worker: 'one', pollMs: 20, memory });
     runner.start();
     await until(() => Promise.resolve(memory.last !== undefined));

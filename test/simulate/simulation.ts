@@ -9,6 +9,7 @@ import { messageOf } from '../../src/errors.js';
 import { addMilliseconds } from '../../src/risk/instant.js';
 import { counted } from '../support/counted-sql.js';
 import { brokenLaws } from '../support/lap-laws.js';
+import { lapMemory } from '../support/lap-memory.js';
 import { lapTime, MemoryLaps } from '../support/memory-laps.js';
 import { PlainBook } from '../support/plain-book.js';
 import { depthText, marketIdOf, OPENING, openingLines, priceText, type BookPlan } from '../support/random-book.js';
@@ -73,7 +74,7 @@ export class StoryBroke extends Error {
  */
 export async function playStory(sql: Sql, { plan, twists }: Story): Promise<Told> {
   await importBookLines(sql, openingLines(plan), { at: OPENING });
-  const engines: LapMemory[] = [{}, {}];
+  const engines = [lapMemory(), lapMemory()];
   // By `risk` alone, which looks at every account: the product's book must lead to the same decisions.
   const inMemory = new MemoryLaps(plan, (state) => new PlainBook(state));
   const told = { laps: 0, liquidations: 0, events: 0, badDebts: 0 };

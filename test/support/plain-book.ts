@@ -22,7 +22,7 @@ export interface WholeState extends Circumstances {
 /** The product's book of the state. */
 export function columnBookOf(state: WholeState, caution?: number): ColumnBook {
   const columns = new Columns();
-  columns.know(state.markets.values());
+  columns.names.know(state.markets.values());
   const added = [...state.accounts.values()].map((account) => columns.add(rowOfAccount(account)));
   return ColumnBook.empty(columns, caution).advance({ circumstances: state, added, statuses: state.lastStatuses });
 }
