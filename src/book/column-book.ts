@@ -20,7 +20,7 @@ import { codeOf, MARGIN_STATUSES, recordedCode, recordedStatus } from './status-
 import {
   completedMembers,
   exactMargin,
-  isIdle,
+  isLight,
   listed,
   rankQueue,
   sweep,
@@ -66,7 +66,7 @@ export class ColumnBook implements Book {
   /** The book after the changes, swept elsewhere, all of its rankings made. */
   async advanceBy(sweepTask: SweepElsewhere, changes: Changes): Promise<ColumnBook> {
     const step = stepTo(this.#state, changes, true);
-    const swept = isIdle(step.task) ? sweep(step.task) : await sweepTask(step.task);
+    const swept = isLight(step.task) ? sweep(step.task) : await sweepTask(step.task);
     return new ColumnBook(completed(step, swept));
   }
 

@@ -12,6 +12,36 @@ export function queueKey(marketId: string, side: Side): string {
   return `${marketId} ${side}`;
 }
 
+/** The list after some accounts changed: what they had is taken out, what they have now put in. `touched`: ascending slots. */
+export function patchMembers(
+  { columns, heads, marketId, side }: { columns: ColumnReader; heads: Heads; marketId: string; side: Side },
+  old: Members,
+  touched: readonly number[],
+): Members {
+  const market = columns.names.markets.indexOf(marketId);
+  const now: [slot: number, position: number][] = [];
+  for (const slot of touched) {
+    const position = slot < heads.count ? columns.positionOf(at(heads.rows, slot), market) : undefined;
+    if (position === undefined || at(columns.arrays.steps, position) < 0 !== (side === 'SHORT')) continue;
+    now.push([slot, position]);
+  }
+  const changed = new Set(touched);
+  const slots = new Uint32Array(old.slots.length + now.length);
+  const positions = new Uint32Array(slots.length);
+  let [count, next] = [0, 0];
+  const put = (slot: number, position: number): void => {
+    slots[count] = slot;
+    positions[count++] = position;
+  };
+  for (let place = 0; place < old.slots.length; place++) {
+    const slot = at(old.slots, place);
+    for (; next < now.length && (now[next]?.[0] ?? 0) <= slot; next++) put(...(now[next] ?? [0, 0]));
+    if (!changed.has(slot)) put(slot, at(old.positions, place));
+  }
+  for (; next < now.length; next++) put(...(now[next] ?? [0, 0]));
+  return { slots: slots.slice(0, count), positions: positions.slice(0, count) };
+}
+
 /** All positions, by market and side. */
 export function membersOfAll(columns: ColumnReader, heads: Heads): Map<string, Members> {
   // Two walks, so that each list is made at its size: market number · 2, + 1 for the short side.

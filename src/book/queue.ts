@@ -49,7 +49,7 @@ interface GridSums {
 
 /** Exactly the order that `risk` gives: floats rank, and `risk` ranks those whose floats are too close to tell. */
 export function makeQueue(sources: QueueSources): Queue {
-  const { members, columns, margins, heads } = sources;
+  const { members } = sources;
   const total = members.slots.length;
   const eligible = new Uint32Array(total);
   const keys = new Float64Array(total);
@@ -59,8 +59,7 @@ export function makeQueue(sources: QueueSources): Queue {
   const score = new ScoreSweep(sources);
   let count = 0;
   for (let member = 0; member < total; member++) {
-    const slot = at(members.slots, member);
-    if (at(columns.arrays.kinds, at(heads.rows, slot)) !== TRADER || at(margins.held, slot) === 1) continue;
+    if (!isEligible(sources, member)) continue;
     if (!score.take(member)) {
       unscored.push(member);
       continue;
@@ -87,13 +86,31 @@ export function makeQueue(sources: QueueSources): Queue {
   });
   unscored.sort((a, b) => compareIds(sources, a, b));
   order.set(unscored, count);
-  const ranks = new Uint32Array(total);
+  return finishQueue(sources, order);
+}
+
+/** Others are left out: liquidity providers, and whoever is held. */
+export function isEligible({ members, columns, heads, margins }: QueueSources, member: number): boolean {
+  const slot = at(members.slots, member);
+  return at(columns.arrays.kinds, at(heads.rows, slot)) === TRADER && at(margins.held, slot) === 0;
+}
+
+/** Everything else of a queue whose order is known. */
+export function finishQueue(sources: QueueSources, order: Uint32Array): Queue {
+  const ranks = new Uint32Array(sources.members.slots.length);
   const ahead = place(sources, order, ranks);
   return { length: order.length, order, ranks, ahead, levelStarts: levelStarts(ahead, order.length) };
 }
 
+/** As `risk` orders two members of a queue. */
+export function compareExactly(sources: QueueSources, a: number, b: number): number {
+  const [x, y] = [a, b].map((member) => sources.exactScore(at(sources.members.slots, member)));
+  const order = x == null || y == null ? 0 : y.cmp(x);
+  return order === 0 ? compareIds(sources, a, b) : order;
+}
+
 /** The score of one position after another, without an object for each. */
-class ScoreSweep {
+export class ScoreSweep {
   key = 0;
   /** Bound of the key's distance from the exact score. */
   error = 0;

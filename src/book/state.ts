@@ -1,7 +1,8 @@
 import type { Circumstances, LastStatus } from '../db/risk-state.js';
 import { at, type ColumnReader, type Heads } from './column-reader.js';
 import type { AddedRow, Columns } from './columns.js';
-import { membersOfAll, queueKey, type Members } from './members.js';
+import { membersOfAll, patchMembers, queueKey, type Members } from './members.js';
+import type { OldQueue } from './patch-queue.js';
 import type { QueueRanking } from './queue-ranking.js';
 import { emptyMargins, floatMarkets, UNRECORDED, type Margins } from './screen.js';
 import { codeOf, statusCode } from './status-codes.js';
@@ -56,6 +57,8 @@ export interface Step {
   readonly queues: ReadonlyMap<string, RankedQueue>;
 }
 
+const NOTHING_STANDS = { old: null, touched: [], moved: [], patched: new Map<string, OldQueue>(), standing: [] };
+
 /** The state after the changes. */
 export function advance(old: BookState, changes: Changes): BookState {
   const step = stepTo(old, changes, false);
@@ -73,7 +76,7 @@ export function stepTo(old: BookState, { circumstances, added, statuses }: Chang
   const sources = { circumstances, columns, heads, floats, caution, ...recorded };
   if (moved === null) {
     const members = added.length === 0 ? old.members : new Map<string, Members>();
-    const task = { ...sources, old: null, touched: [], moved: [], members, standing: [], isEager };
+    const task = { ...sources, ...NOTHING_STANDS, members, isEager };
     return { state: { ...sources, rankings: new Map() }, task, queues: new Map() };
   }
   const touched = new Set(added.map(({ slot }) => slot));
@@ -84,21 +87,26 @@ export function stepTo(old: BookState, { circumstances, added, statuses }: Chang
   }
   const fallen = queuesOf(old, touched);
   for (const key of queuesOf(sources, touched)) fallen.add(key);
-  const members = fallen.size === 0 ? old.members : without(old.members, fallen);
+  const slots = [...touched].sort((a, b) => a - b);
+  const members = new Map(old.members);
+  const patched = new Map<string, OldQueue>();
+  for (const marketId of columns.names.markets) {
+    for (const side of ['LONG', 'SHORT'] as const) {
+      const key = queueKey(marketId, side);
+      const [last, ranked] = [members.get(key), old.queues.get(key)];
+      if (!fallen.has(key) || last === undefined) continue;
+      members.set(key, patchMembers({ ...sources, marketId, side }, last, slots));
+      // Where prices moved as well, the queue is most likely made anew.
+      if (moved.length === 0 && ranked !== undefined) patched.set(key, { queue: ranked.queue, members: last });
+    }
+  }
   const queues = fallen.size === 0 ? old.queues : without(old.queues, fallen);
+  const kept = { members, patched, standing: [...queues.keys()] };
   // Every price is in the id of every ranking.
   const rankings = moved.length > 0 ? new Map<string, QueueRanking>() : without(old.rankings, fallen);
   return {
     state: { ...sources, rankings },
-    task: {
-      ...sources,
-      old: old.margins,
-      touched: [...touched],
-      moved,
-      members,
-      standing: [...queues.keys()],
-      isEager,
-    },
+    task: { ...sources, ...kept, old: old.margins, touched: slots, moved, isEager },
     queues,
   };
 }
@@ -119,8 +127,7 @@ export function remade(state: BookState): BookState {
   const { circumstances } = state;
   const floats = floatMarkets(state.columns.names.markets, circumstances.markets, circumstances.marks);
   const sources = { ...state, floats };
-  const nothing = { old: null, touched: [], moved: [], members: new Map<string, Members>(), standing: [] };
-  const task = { ...sources, ...nothing, isEager: false };
+  const task = { ...sources, ...NOTHING_STANDS, members: new Map<string, Members>(), isEager: false };
   return completed({ state: { ...sources, rankings: new Map() }, task, queues: new Map() }, sweep(task));
 }
 

@@ -4,7 +4,8 @@ import { score } from '../risk/ranking.js';
 import { valuedMargin, type AccountMargin } from './account-margin.js';
 import { at, HASH_LANES, type ColumnReader, type Heads } from './column-reader.js';
 import { membersOfAll, queueKey, type Members } from './members.js';
-import { makeQueue, type Queue } from './queue.js';
+import { patchQueue, type OldQueue } from './patch-queue.js';
+import { makeQueue, type Queue, type QueueSources } from './queue.js';
 import { addHash } from './ranking-id.js';
 import { copyMargins, emptyMargins, Screen, type FloatMarket, type Margins } from './screen.js';
 import { recordedStatus, statusCode } from './status-codes.js';
@@ -35,6 +36,8 @@ export interface SweepTask extends SweepSources {
   readonly moved: readonly number[];
   /** Those that stand. */
   readonly members: ReadonlyMap<string, Members>;
+  /** Queues that stand but for the slots that were touched. */
+  readonly patched: ReadonlyMap<string, OldQueue>;
   /** Keys of the queues that stand if nobody in them holds a market that moved. */
   readonly standing: readonly string[];
   /** All other queues are made as well. */
@@ -63,22 +66,36 @@ export function sweep(task: SweepTask): Swept {
   const { margins, fallen } = screened(task, members);
   const standing = task.standing.filter((key) => !fallen.has(key));
   const made = new Map<string, RankedQueue>();
-  if (!isEager) return { margins, members, standing, made };
   const stands = new Set(standing);
   for (const marketId of columns.names.markets.filter((id) => circumstances.markets.has(id))) {
     for (const side of SIDES) {
       const key = queueKey(marketId, side);
-      if (!stands.has(key)) made.set(key, rankQueue(task, margins, listed(members, key), marketId));
+      const old = task.patched.get(key);
+      if (stands.has(key) || (!isEager && old === undefined)) continue;
+      made.set(key, rankQueue(task, margins, listed(members, key), marketId, old));
     }
   }
   return { margins, members, standing, made };
 }
 
-/** Whether a sweep would make nothing. */
-export function isIdle({ old, touched, moved, members, standing, isEager, columns, heads }: SweepTask): boolean {
+/** Touched accounts that are marked, and put in their places, before another thread has been told of them. */
+const FEW = 2000;
+
+/** Whether a sweep has so little to make that no other thread need be asked. */
+export function isLight({
+  old,
+  touched,
+  moved,
+  members,
+  standing,
+  patched,
+  isEager,
+  columns,
+  heads,
+}: SweepTask): boolean {
   const queues = columns.names.markets.length * SIDES.length;
-  const isWhole = !isEager || (standing.length === queues && members.size === queues);
-  return old?.status.length === heads.count && touched.length === 0 && moved.length === 0 && isWhole;
+  const isWhole = !isEager || (standing.length + patched.size === queues && members.size === queues);
+  return old !== null && heads.count - old.status.length + touched.length <= FEW && moved.length === 0 && isWhole;
 }
 
 /** One walk makes the lists of all markets; those that are there already say the same. */
@@ -97,11 +114,18 @@ export function listed<T>(lists: ReadonlyMap<string, T>, key: string): T {
   return found;
 }
 
-export function rankQueue(sources: SweepSources, margins: Margins, members: Members, marketId: string): RankedQueue {
+/** `old`: the queue before the touched slots of the task changed. */
+export function rankQueue(
+  sources: SweepSources & Partial<Pick<SweepTask, 'touched'>>,
+  margins: Margins,
+  members: Members,
+  marketId: string,
+  old?: OldQueue,
+): RankedQueue {
   const { columns, heads, floats, caution, circumstances } = sources;
   const policy = circumstances.markets.get(marketId)?.policy;
   if (policy === undefined) throw new Error(`no market ${marketId}`);
-  const queue = makeQueue({
+  const of: QueueSources = {
     ...{ columns, heads, margins, members, caution, markets: floats },
     marketNumber: columns.names.markets.indexOf(marketId),
     scoreName: policy.score,
@@ -110,7 +134,8 @@ export function rankQueue(sources: SweepSources, margins: Margins, members: Memb
       if (valuation === null) throw new Error(`${account.id} cannot be valued`);
       return score(policy.score, valuation, marketId).value;
     },
-  });
+  };
+  const queue = old === undefined ? makeQueue(of) : patchQueue(of, old, sources.touched ?? []);
   const hash = new Uint32Array(HASH_LANES);
   for (const slot of members.slots) addHash(hash, columns.arrays.hashes, at(heads.rows, slot) * HASH_LANES);
   return { queue, hash };

@@ -29,7 +29,7 @@ export interface LapMemory {
   readonly books: Pick<BookFollower, 'inTurn'>;
   last?: {
     readonly round: string;
-    /** As the lap ended: its levels are published. */
+    /** As the lap ended: its levels are all published. */
     readonly book: Book;
   };
 }
@@ -60,7 +60,7 @@ export interface LapRan {
   readonly round: string | null;
   readonly at: Instant;
   readonly digest: string;
-  /** Accounts in trouble were left: the next lap should follow at once. */
+  /** Accounts in trouble were left, or levels to publish: the next lap should follow at once. */
   readonly more: boolean;
   readonly counts: LapCounts;
   readonly attempts: number;
@@ -154,8 +154,8 @@ async function lapIn(
   // Only laps publish levels: those of this process's last one stand if no other lap came after it.
   const last = options.memory?.last;
   const published = last?.round === job.round ? last.book : undefined;
-  const { digest, after } = await storeOutcome(tx, lap, { id: round, at }, published);
-  const ran = { kind: 'RAN', at, digest, more: lap.outcome.more, counts, attempts, book: after } as const;
+  const { digest, after, isPublished } = await storeOutcome(tx, lap, { id: round, at }, published);
+  const ran = { kind: 'RAN', at, digest, more: lap.outcome.more || !isPublished, counts, attempts, book: after } as const;
   if (options.dryRun === true) throw new DryRunEnds({ ...ran, round: null, dryRun: true });
   await recordRun(tx, {
     jobId: WATERFALL_JOB,
@@ -166,7 +166,7 @@ async function lapIn(
     counts: { ...counts },
     failure: null,
   });
-  remember({ round, book: ran.book });
+  if (isPublished) remember({ round, book: ran.book });
   return { ...ran, round, dryRun: false };
 }
 

@@ -17,6 +17,9 @@ import { digestOf } from './digest.js';
 import { findLevels } from './find-levels.js';
 import type { Lap } from './lap.js';
 
+/** That a lap publishes: the first one of a large venue would not end in its time if it published all. */
+const MOST_LEVELS = 100_000;
+
 export interface LapCounts {
   readonly accounts: number;
   readonly transitions: number;
@@ -54,6 +57,8 @@ export interface Stored {
   readonly digest: string;
   /** The state that the lap left. */
   readonly after: Book;
+  /** Whether all of its levels are published; the next lap goes on with those that are not. */
+  readonly isPublished: boolean;
 }
 
 /**
@@ -102,9 +107,9 @@ export async function storeOutcome(
     writes.send(history.insertLapPrices(tx, key, isHistory ? lapPrices(lap) : []));
     const after = await whileWriting(() => lap.bookAfter());
     const { changed: newLevels, gone } = await findLevels(tx, after, published);
-    writes.send(publishLevels(tx, key, newLevels, gone));
+    writes.send(publishLevels(tx, key, newLevels.slice(0, MOST_LEVELS), gone));
     writes.send(announce(tx, 'lap'));
-    return { digest, after };
+    return { digest, after, isPublished: newLevels.length <= MOST_LEVELS };
   } finally {
     await writes.done();
   }

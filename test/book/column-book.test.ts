@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { rowOfAccount } from '../../src/db/account-rows.js';
 import { digestOf } from '../../src/engine/digest.js';
 import { ceilFraction, dec, GRID, ZERO, type Decimal } from '../../src/risk/decimal.js';
 import { valuate, type Account } from '../../src/risk/margin.js';
@@ -142,6 +143,46 @@ describe('the book in columns', () => {
         expect(told(columnBookOf(state))).toEqual(first);
       }),
       { numRuns: 200 },
+    );
+  });
+
+  it('says after prices, accounts or both moved what risk says', () => {
+    const move = fc.record({
+      accounts: fc.array(fc.integer({ min: 0, max: 12 }), { maxLength: 3 }),
+      prices: fc.array(fc.tuple(fc.integer({ min: 0, max: 3 }), fc.constantFrom('0.9', '0.999', '1.001', '1.2')), {
+        maxLength: 2,
+      }),
+    });
+    fc.assert(
+      fc.property(unequalBook, unequalBook, fc.array(move, { maxLength: 4 }), (book, other, moves) => {
+        let state = wholeState(book);
+        const others = [...wholeState({ ...other, markets: book.markets, venue: book.venue }).accounts.values()];
+        let columns = columnBookOf(state);
+        for (const { accounts, prices } of moves) {
+          // All queues are there, to be taken over or patched.
+          told(columns);
+          const changed = [...new Set(accounts)]
+            .flatMap((pick) => others.slice(pick, pick + 1))
+            .map((account) => {
+              const { kind, marginAssetId } = state.accounts.get(account.id) ?? account;
+              return { ...account, kind, marginAssetId };
+            });
+          const marks = new Map(state.marks);
+          for (const [k, factor] of prices) {
+            const [id, mark] = [...marks][k] ?? [];
+            if (id !== undefined && mark !== undefined) marks.set(id, { ...mark, price: mark.price.times(factor) });
+          }
+          state = {
+            ...state,
+            marks,
+            accounts: new Map([...state.accounts, ...changed.map((a) => [a.id, a] as const)]),
+          };
+          const added = changed.map((account) => columns.columns.add(rowOfAccount(account)));
+          columns = columns.advance({ circumstances: state, added, statuses: new Map() });
+          expect(told(columns)).toEqual(told(new PlainBook(state)));
+        }
+      }),
+      { numRuns: 150 },
     );
   });
 });
