@@ -72,13 +72,18 @@ export interface ShownRow extends PositionName {
   readonly at: Instant;
 }
 
-/** Rows that are fetched at once. */
-const FETCHED = 5000;
+/** The accounts to which a level was last published of a market. */
+export interface ShownTo {
+  readonly marketId: string;
+  readonly level: number;
+  readonly accountIds: readonly string[];
+}
 
-/** The level last published of each position. */
-export async function readShownLevels(tx: Tx, onRow: (row: ShownRow) => void): Promise<void> {
-  const rows = tx<ShownRow[]>`
-    select account_id as "accountId", market_id as "marketId", level, shown_at as at from adl_level`.cursor(FETCHED);
+/** All published levels, a few at a time. */
+export async function readShownLevels(tx: Tx, onRow: (row: ShownTo) => void): Promise<void> {
+  const rows = tx<ShownTo[]>`
+    select market_id as "marketId", level, array_agg(account_id) as "accountIds"
+    from adl_level group by market_id, level`.cursor(1);
   for await (const fetched of rows) for (const row of fetched) onRow(row);
 }
 

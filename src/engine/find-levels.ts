@@ -27,14 +27,13 @@ async function compareWithAll(tx: Tx, after: Book): Promise<Omit<LevelChanges, '
   const [changed, gone]: [NewLevel[], PositionName[]] = [[], []];
   const marketIds = [...after.markets.keys()];
   const queues = new Map(marketIds.map((marketId) => [marketId, queuesOf(after, marketId)]));
-  await readShownLevels(tx, ({ accountId, marketId, level }) => {
-    if (!after.holds(accountId, marketId)) {
-      gone.push({ accountId, marketId });
-      return;
-    }
-    for (const { ranking, shown } of queues.get(marketId) ?? []) {
-      const rank = ranking.rankOf(accountId);
-      if (rank !== null) shown[rank] = level;
+  await readShownLevels(tx, ({ marketId, level, accountIds }) => {
+    for (const accountId of accountIds) {
+      if (!after.holds(accountId, marketId)) gone.push({ accountId, marketId });
+      for (const { ranking, shown } of queues.get(marketId) ?? []) {
+        const rank = ranking.rankOf(accountId);
+        if (rank !== null) shown[rank] = level;
+      }
     }
   });
   for (const { ranking, shown } of [...queues.values()].flat()) {
