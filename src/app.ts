@@ -7,12 +7,13 @@ import { withLapsOf } from './checked-memory.js';
 import { closeSql, openSql, type Sql } from './db/connect.js';
 import { listenForChanges } from './db/listen.js';
 import { openPrisma } from './db/prisma.js';
-import { runLap, type LapMemory, type LapResult } from './engine/run-lap.js';
-import type { Clients } from './graphql/context.js';
+import { runLap, type LapMemory } from './engine/run-lap.js';
+import type { Clients, RunJob } from './graphql/context.js';
 import { createServer } from './graphql/server.js';
 import { engineName, handName } from './jobs/duty.js';
 import { createEngineServer } from './jobs/engine-server.js';
 import { JobRunner } from './jobs/runner.js';
+import { ChainSealer } from './jobs/sealer.js';
 import { openStandby } from './standby.js';
 import type { Log } from './telemetry.js';
 
@@ -69,6 +70,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     if (runner !== undefined) {
       runner.start();
       closers.push(() => runner.stop());
+      const sealer = new ChainSealer({ sql: jobSql, log });
+      sealer.start();
+      closers.push(() => sealer.stop());
     }
     return { url: await server.listen({ host: config.host, port: config.port }), stop };
   } catch (error) {
@@ -115,8 +119,8 @@ async function makeApi(
     book.hint();
   };
   const taken = (): TakenBook => book.taken();
-  const runJob = (dryRun: boolean): Promise<LapResult> =>
-    runLap(jobSql, { worker: handName, dryRun, memory: { first: taken, ...(sweeper && { sweeper }) } });
+  const runJob: RunJob = (dryRun, alsoStore) =>
+    runLap(jobSql, { worker: handName, dryRun, alsoStore, memory: { first: taken, ...(sweeper && { sweeper }) } });
   const parts = { sql, prisma, log, runJob, selfCheck };
   if (standby === undefined) return { server: await createServer({ ...parts, book }), hint, taken };
   const server = await createServer({ ...parts, primary, book: standby.readingOwnWrites(book) });

@@ -17,7 +17,7 @@ export interface ChainHead {
   readonly hash: string;
 }
 
-export interface ChainVerification {
+export interface VerifiedChain {
   readonly chain: Chain;
   readonly links: string;
   readonly headSequence: string;
@@ -31,14 +31,21 @@ export interface ChainVerification {
   readonly reason: ChainFault | null;
 }
 
-/** Rows that one transaction seals; some milliseconds each where an event has many legs. */
+export interface SealOptions {
+  /** Rows that one transaction seals. */
+  readonly atMost?: number;
+  /** Ends it before the next transaction. */
+  readonly signal?: AbortSignal;
+}
+
+/** Some milliseconds each where an event has many legs. */
 const ROWS_PER_SEAL = 500;
 
 /**
  * Seals what is committed and waits, in transactions of their own; returns how many rows. Any number of processes may
  * call this: one of them works, and one that dies in between leaves whole links only.
  */
-export async function sealChains(sql: Sql, atMost = ROWS_PER_SEAL): Promise<number> {
+export async function sealChains(sql: Sql, { atMost = ROWS_PER_SEAL, signal }: SealOptions = {}): Promise<number> {
   let total = 0;
   // The usual answer, without a transaction.
   const waiting = await sql<{ chain: Chain }[]>`
@@ -49,7 +56,7 @@ export async function sealChains(sql: Sql, atMost = ROWS_PER_SEAL): Promise<numb
     do {
       sealed = await sealSome(sql, chain, atMost);
       total += sealed;
-    } while (sealed === atMost);
+    } while (sealed === atMost && signal?.aborted !== true);
   }
   return total;
 }
@@ -62,21 +69,13 @@ async function sealSome(sql: Sql, chain: Chain, atMost: number): Promise<number>
 }
 
 /** Recomputes the chain from its rows, and holds it against a head that was kept elsewhere, if one is given. */
-export async function verifyChain(
-  reader: Reader,
-  chain: Chain,
-  head: Omit<ChainHead, 'chain'> | null = null,
-): Promise<ChainVerification> {
-  const [row] = await reader<ChainVerification[]>`
+export async function verifyChain(reader: Reader, chain: Chain, head: ChainHead | null = null): Promise<VerifiedChain> {
+  const [row] = await reader<VerifiedChain[]>`
     select chain, links, head_sequence as "headSequence", head_hash as "headHash", pending, pending_since as "pendingSince",
       bad_sequence as "badSequence", bad_row as "badRow", reason
     from verify_chain(${chain}, ${head?.sequence ?? null}::bigint, ${head?.hash ?? null}::text)`;
   if (row === undefined) throw new Error(`no verification of ${chain}`);
   return row;
-}
-
-export async function readChainHeads(reader: Reader): Promise<ChainHead[]> {
-  return reader<ChainHead[]>`select chain, sequence, hash from chain_head`;
 }
 
 export interface RowLink {

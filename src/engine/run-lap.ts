@@ -48,6 +48,9 @@ export const WATERFALL_JOB = 'waterfall';
 const DISTURBED_TRIES = 4;
 const DEFAULT_LIMIT_MS = 20_000;
 
+/** Something more that is stored with a lap, in its transaction. */
+export type AlsoStore = (tx: Tx, ran: LapRan & { readonly round: string }) => Promise<void>;
+
 export interface LapOptions {
   /** Who runs it, for the record. */
   readonly worker: string;
@@ -60,6 +63,8 @@ export interface LapOptions {
   /** After so long the server ends the transaction, whatever this process does. */
   readonly limitMs?: number | undefined;
   readonly memory?: LapMemory | undefined;
+  /** Not of a dry run. */
+  readonly alsoStore?: AlsoStore | undefined;
 }
 
 export interface LapRan {
@@ -181,8 +186,10 @@ async function lapIn(
     counts: { ...counts },
     failure: null,
   });
+  const stored = { ...ran, round, dryRun: false };
+  await options.alsoStore?.(tx, stored);
   remember({ round, taken, book: ran.book, shown: lap.shown, levels });
-  return { ...ran, round, dryRun: false };
+  return stored;
 }
 
 async function decideLap(tx: Tx, book: Book, last: LapMemory['last'], round: string): Promise<Lap> {

@@ -54,19 +54,14 @@ async function repeatEvent(sql: Sql, lapId: number): Promise<void> {
 export type Finding = readonly [sequence: string | null, reason: string | null];
 
 /** What is found of a chain after a superuser's statements, which get past every trigger and are undone afterwards. */
-export async function findingOf(
-  sql: Sql,
-  chain: Chain,
-  statements: string,
-  head: Omit<ChainHead, 'chain'> | null = null,
-): Promise<Finding> {
+export async function findingOf(sql: Sql, chain: Chain, statements: string, head?: ChainHead): Promise<Finding> {
   const undone = new Error('undone');
   let finding: Finding = [null, null];
   try {
     await sql.begin(async (tx) => {
       await tx`set local session_replication_role = replica`;
       await tx.unsafe(statements).simple();
-      const { badSequence, reason } = await verifyChain(tx, chain, head);
+      const { badSequence, reason } = await verifyChain(tx, chain, head ?? null);
       finding = [badSequence, reason];
       throw undone;
     });

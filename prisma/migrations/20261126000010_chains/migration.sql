@@ -269,13 +269,13 @@ comment on column audit_entry.at is 'When it was written, by the clock of the da
 comment on column audit_entry.actor is 'Who acted: the subject that asked, or cli/user@host for a command.';
 comment on column audit_entry.scopes is 'What entitled the actor; cli: access to the machine.';
 comment on column audit_entry.action is 'The mutation or the command, by its name in the API or on the command line.';
-comment on column audit_entry.target_type is 'What was acted on: Account, Asset, InsuranceFund, Job, MarginCall, Market or Trader. Null: the venue as a whole.';
+comment on column audit_entry.target_type is 'What was acted on: Account, Asset, InsuranceFund, Job, MarginCall, Market, Price (its id: market/price) or Trader. Null: the venue as a whole.';
 comment on column audit_entry.target_id is 'Its id. Null: the venue as a whole.';
 comment on column audit_entry.input is 'What was asked, as it was given.';
 comment on column audit_entry.before is 'The target as it was, locked since. Null: it was not there, or nothing was changed, or the target is the venue as a whole.';
 comment on column audit_entry.after is 'The target as the action left it; of the venue as a whole, what was done in counts. Null: refused.';
 comment on column audit_entry.reason is 'Why, in the words of the actor. Null: none was given.';
-comment on column audit_entry.request_id is 'Id of the request, as its sender or Backstop gave it; the log has it too.';
+comment on column audit_entry.request_id is 'Id of the request, as its sender gave it, or made by Backstop.';
 comment on column audit_entry.outcome is 'ACCEPTED: what it changed was committed with this row. REFUSED: it changed nothing.';
 comment on column audit_entry.code is 'Code of the refusal; INTERNAL: a fault. Null: accepted.';
 comment on column audit_entry.message is 'The refusal for people. Null: accepted.';
