@@ -110,6 +110,11 @@ function commands(setting: Setting, outcome: { code: number }): Command {
         process.stdout.write(`${await explain(sql, what)}\n`);
       }),
     );
+  addVerify(program, setting, outcome);
+  return program;
+}
+
+function addVerify(program: Command, setting: Setting, outcome: { code: number }): void {
   program
     .command('verify')
     .description('recompute the chains of audit log, fund ledger and deleverage history; fails where one is broken')
@@ -122,7 +127,6 @@ function commands(setting: Setting, outcome: { code: number }): Command {
         outcome.code = await verify(sql, options);
       }),
     );
-  return program;
 }
 
 interface VerifyCommand extends VerifyOptions {
