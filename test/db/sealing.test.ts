@@ -1,12 +1,18 @@
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { packageRoot } from '../../src/config.js';
 import { CHAINS, sealChains, verifyChain } from '../../src/db/chains.js';
 import { closeSql, openSql, type Sql } from '../../src/db/connect.js';
+import { deployMigrations } from '../../src/db/migrate.js';
 import { contributeToFund, createAsset, createFund } from '../../src/ingest/accounts.js';
 import { ChainSealer } from '../../src/jobs/sealer.js';
 import { createLog } from '../../src/telemetry.js';
 import { addAuditEntry } from '../support/chained-history.js';
+import { playCrash } from '../support/crash.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 let db: TestDatabase;
@@ -218,5 +224,27 @@ describe('many writers at once, in long transactions that end either way', () =>
     );
     expect(early).toEqual([]);
     for (const chain of CHAINS) expect((await verifyChain(db.sql, chain)).reason).toBeNull();
+  });
+});
+
+describe('a database from before there were chains', () => {
+  it('has its funds and events sealed first', async () => {
+    const old = await createTestDatabase({ migrated: false });
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'backstop-migrations-'));
+    try {
+      const all = path.join(packageRoot, 'prisma/migrations');
+      const before = (await readdir(all)).filter((name) => /^\d/.test(name) && name < '20261126000010');
+      for (const name of before) await cp(path.join(all, name), path.join(folder, name), { recursive: true });
+      await deployMigrations(old.url, folder);
+      await playCrash(old.sql);
+      expect(await deployMigrations(old.url, all)).toContain('20261126000010_chains');
+      expect(await verifyChain(old.sql, 'FUND_LEDGER')).toMatchObject({ links: '0', pending: '3', reason: null });
+      await sealChains(old.sql);
+      expect(await verifyChain(old.sql, 'FUND_LEDGER')).toMatchObject({ links: '3', pending: '0', reason: null });
+      expect(await verifyChain(old.sql, 'DELEVERAGE')).toMatchObject({ links: '1', pending: '0', reason: null });
+    } finally {
+      await rm(folder, { recursive: true });
+      await old.drop();
+    }
   });
 });
