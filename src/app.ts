@@ -5,12 +5,13 @@ import type { Config, Role } from './config.js';
 import { closeSql, openSql, type Sql } from './db/connect.js';
 import { listenForChanges } from './db/listen.js';
 import { openPrisma } from './db/prisma.js';
-import { runLap, type LapResult } from './engine/run-lap.js';
-import type { Clients } from './graphql/context.js';
+import { runLap } from './engine/run-lap.js';
+import type { Clients, RunJob } from './graphql/context.js';
 import { createServer } from './graphql/server.js';
 import { engineName, handName } from './jobs/duty.js';
 import { createEngineServer } from './jobs/engine-server.js';
 import { JobRunner } from './jobs/runner.js';
+import { ChainSealer } from './jobs/sealer.js';
 import { openStandby } from './standby.js';
 import type { Log } from './telemetry.js';
 
@@ -66,6 +67,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     if (runner !== undefined) {
       runner.start();
       closers.push(() => runner.stop());
+      const sealer = new ChainSealer({ sql: jobSql, log });
+      sealer.start();
+      closers.push(() => sealer.stop());
     }
     return { url: await server.listen({ host: config.host, port: config.port }), stop };
   } catch (error) {
@@ -110,8 +114,8 @@ async function makeApi(
   };
   const books = standby === undefined ? book : undefined;
   const ofLaps = books ?? new BookFollower({ sql: jobSql, log, sweeper });
-  const runJob = (dryRun: boolean): Promise<LapResult> =>
-    runLap(jobSql, { worker: handName, dryRun, memory: { books: ofLaps } });
+  const runJob: RunJob = (dryRun, alsoStore) =>
+    runLap(jobSql, { worker: handName, dryRun, alsoStore, memory: { books: ofLaps } });
   const parts = { sql, prisma, log, runJob, selfCheck };
   if (standby === undefined) return { server: await createServer({ ...parts, book }), hint, books };
   const server = await createServer({ ...parts, primary, book: standby.readingOwnWrites(book) });

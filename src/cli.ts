@@ -4,19 +4,25 @@ import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import { Command, CommanderError } from 'commander';
 import { parseConfig, ROLES, type Config, type Role } from './config.js';
+import { CHAINS } from './db/chains.js';
 import { closeSql, openSql, type Sql } from './db/connect.js';
 import { openDatabase, type DatabaseOptions, type OpenDatabase } from './db/open-database.js';
 import { replay, REPLAY_DATABASE, REPLAYS } from './demo/replay.js';
-import { runLap, WATERFALL_JOB } from './engine/run-lap.js';
+import type { AdminAction, AuditTarget } from './db/record-audit.js';
+import { runLap, WATERFALL_JOB, type AlsoStore, type LapResult } from './engine/run-lap.js';
 import { BackstopError, messageOf } from './errors.js';
 import { explain } from './explanation/explain.js';
 import { generateVenue } from './generate/generate.js';
 import type { VenueSize } from './generate/venue.js';
-import { importBook } from './ingest/import-book.js';
+import { hostActor } from './host-actor.js';
+import { audited } from './ingest/audited.js';
+import { importBook, type ImportProgress } from './ingest/import-book.js';
+import { auditedLap, NO_LAP } from './jobs/audited-lap.js';
 import { serve } from './main.js';
 import { showProgress } from './progress.js';
 import { createLog, type Log } from './telemetry.js';
 import { untilStopped } from './until-stopped.js';
+import { exportHeads, tellVerified, verifyChains, writeNewFile, type VerifyOptions } from './verify.js';
 
 interface Setting {
   readonly config: Config;
@@ -104,7 +110,46 @@ function commands(setting: Setting, outcome: { code: number }): Command {
         process.stdout.write(`${await explain(sql, what)}\n`);
       }),
     );
+  addVerify(program, setting, outcome);
   return program;
+}
+
+function addVerify(program: Command, setting: Setting, outcome: { code: number }): void {
+  program
+    .command('verify')
+    .description('recompute the chains of audit log, fund ledger and deleverage history; fails where one is broken')
+    .option('--chain <name>', `only one of ${CHAINS.join(', ')}`)
+    .option('--head <file>', 'hold them against heads that were exported before')
+    .option('--export [file]', 'write where they end as JSON, to be kept elsewhere; without a file to stdout')
+    .option('--database <name>', 'another database on the server, such as that of a replay')
+    .action((options: VerifyCommand) =>
+      inDatabase(setting, options, async (sql) => {
+        outcome.code = await verify(sql, options);
+      }),
+    );
+}
+
+interface VerifyCommand extends VerifyOptions {
+  /** True: to stdout. */
+  readonly export?: string | true;
+  readonly database?: string;
+}
+
+async function verify(sql: Sql, options: VerifyCommand): Promise<number> {
+  const verified = await verifyChains(sql, options);
+  const { export: file } = options;
+  const report = file === true ? process.stderr : process.stdout;
+  report.write(tellVerified(verified));
+  if (file !== undefined) {
+    await exportHeads(verified, async (text) =>
+      file === true ? process.stdout.write(text) : writeNewFile(file, text),
+    );
+  }
+  return verified.isWhole ? 0 : 1;
+}
+
+function commandOf(name: string, input: object, target: AuditTarget | null = null): AdminAction {
+  return { actor: hostActor(), name, target, input, reason: null };
 }
 
 function parseRole(text: string): Role {
@@ -134,11 +179,12 @@ async function importFile(sql: Sql, file: string): Promise<void> {
   const input = file === '-' ? process.stdin : await openFile(file);
   const progress = showProgress('lines');
   try {
-    const summary = await importBook(sql, input, {
-      onProgress: ({ lines }) => {
-        progress.update(lines);
-      },
-    });
+    const onProgress = ({ lines }: ImportProgress): void => {
+      progress.update(lines);
+    };
+    const summary = await audited(sql, commandOf('import', { file }), (recording) =>
+      importBook(recording, input, { onProgress }),
+    );
     process.stdout.write(`${JSON.stringify(summary)}\n`);
   } finally {
     progress.stop();
@@ -149,9 +195,11 @@ async function generate(sql: Sql, size: VenueSize): Promise<void> {
   const started = performance.now();
   const progress = showProgress('positions', size.positions);
   try {
-    const summary = await generateVenue(sql, size, ({ positions }) => {
-      progress.update(positions);
-    });
+    const summary = await audited(sql, commandOf('generate', size), (recording) =>
+      generateVenue(recording, size, ({ positions }) => {
+        progress.update(positions);
+      }),
+    );
     process.stdout.write(`${JSON.stringify(summary)}\n`);
   } finally {
     progress.stop();
@@ -207,13 +255,13 @@ async function keepDatabase(setting: Setting, name: string | undefined): Promise
 async function runJob(sql: Sql, job: string, dryRun: boolean): Promise<void> {
   if (job !== WATERFALL_JOB)
     throw new BackstopError('BAD_INPUT', `There is no job ${job}; there is: ${WATERFALL_JOB}.`);
-  const result = await runLap(sql, { worker: `cli/${String(process.pid)}`, dryRun });
-  if (result.kind !== 'RAN') {
-    throw new BackstopError(
-      'CONFLICT',
-      result.kind === 'BUSY' ? 'Another process is inside a lap; try again.' : 'The job is paused.',
-    );
-  }
+  const run = (alsoStore?: AlsoStore): Promise<LapResult> =>
+    runLap(sql, { worker: `cli/${String(process.pid)}`, dryRun, alsoStore });
+  // A dry run changes nothing, and is no action.
+  const result = dryRun
+    ? await run()
+    : await auditedLap(sql, commandOf('run', { job, dryRun }, { type: 'Job', id: job }), run);
+  if (result.kind !== 'RAN') throw new BackstopError('CONFLICT', NO_LAP[result.kind]);
   const { round, at, digest, more, counts } = result;
   process.stdout.write(`${JSON.stringify({ round, dryRun, at, digest, more, counts })}\n`);
 }

@@ -23,6 +23,18 @@ const GIVE_WAY = new Set(['40001', '40P01']);
 const LAST_WORDS = new Set(['FATAL', 'PANIC']);
 const LOSSES = new Set(['CONNECTION_CLOSED', 'ECONNRESET', 'EPIPE']);
 
+/** Does something of its own before and after the work of a transaction, inside of it, and returns the work's answer. */
+export type Around = <T>(tx: Tx, work: (tx: Tx) => Promise<T>) => Promise<T>;
+
+const AROUND = new WeakMap<Sql, Around>();
+
+/** The same client; every transaction that is made with it has `around` in it, whoever makes it. */
+export function withAround(sql: Sql, around: Around): Sql {
+  const wrapped = new Proxy(sql, {});
+  AROUND.set(wrapped, around);
+  return wrapped;
+}
+
 /** The SQLSTATE of a refusal by the server, or undefined for any other error. */
 export function sqlStateOf(error: unknown): string | undefined {
   return error instanceof postgres.PostgresError ? error.code : undefined;
@@ -39,12 +51,13 @@ export async function inTransaction<T>(
 ): Promise<T> {
   const attempts = options.attempts ?? DEFAULT_ATTEMPTS;
   const mode = `isolation level ${options.isolation}${options.readOnly === true ? ' read only' : ''}`;
+  const around = AROUND.get(sql);
   for (let attempt = 1; ; attempt++) {
     let loss: unknown;
     const unlessLost = async (tx: Tx): Promise<[T]> => {
       try {
         // In an array of one: the driver awaits each element of an array answer, which `work` may well return.
-        return [await work(tx)];
+        return [await (around === undefined ? work(tx) : around(tx, work))];
       } catch (error) {
         if (!isLoss(error)) throw error;
         // Told of it, the driver would write a rollback to a connection that is gone, and that throws where nobody can

@@ -40,6 +40,9 @@ export const WATERFALL_JOB = 'waterfall';
 const DISTURBED_TRIES = 4;
 const DEFAULT_LIMIT_MS = 20_000;
 
+/** Something more that is stored with a lap, in its transaction. */
+export type AlsoStore = (tx: Tx, ran: LapRan & { readonly round: string }) => Promise<void>;
+
 export interface LapOptions {
   /** Who runs it, for the record. */
   readonly worker: string;
@@ -52,6 +55,8 @@ export interface LapOptions {
   /** After so long the server ends the transaction, whatever this process does. */
   readonly limitMs?: number | undefined;
   readonly memory?: LapMemory | undefined;
+  /** Not of a dry run. */
+  readonly alsoStore?: AlsoStore | undefined;
 }
 
 export interface LapRan {
@@ -155,7 +160,15 @@ async function lapIn(
   const last = options.memory?.last;
   const published = last?.round === job.round ? last.book : undefined;
   const { digest, after, isPublished } = await storeOutcome(tx, lap, { id: round, at }, published);
-  const ran = { kind: 'RAN', at, digest, more: lap.outcome.more || !isPublished, counts, attempts, book: after } as const;
+  const ran = {
+    kind: 'RAN',
+    at,
+    digest,
+    more: lap.outcome.more || !isPublished,
+    counts,
+    attempts,
+    book: after,
+  } as const;
   if (options.dryRun === true) throw new DryRunEnds({ ...ran, round: null, dryRun: true });
   await recordRun(tx, {
     jobId: WATERFALL_JOB,
@@ -166,8 +179,10 @@ async function lapIn(
     counts: { ...counts },
     failure: null,
   });
+  const stored = { ...ran, round, dryRun: false };
+  await options.alsoStore?.(tx, stored);
   if (isPublished) remember({ round, book: ran.book });
-  return { ...ran, round, dryRun: false };
+  return stored;
 }
 
 interface Begun {

@@ -3,13 +3,14 @@ import type { BookFollower, FollowedBook } from '../book/follower.js';
 import type { SelfCheck } from '../book/self-check.js';
 import type { Sql } from '../db/connect.js';
 import type { Prisma } from '../db/prisma.js';
-import type { LapResult } from '../engine/run-lap.js';
+import type { Actor } from '../db/record-audit.js';
+import type { AlsoStore, LapResult } from '../engine/run-lap.js';
 import { addMilliseconds, type Instant } from '../risk/instant.js';
 import type { Log } from '../telemetry.js';
 import { makeLoaders, type Loaders } from './loaders.js';
 
 /** Runs a round of the waterfall at once. */
-export type RunJob = (dryRun: boolean) => Promise<LapResult>;
+export type RunJob = (dryRun: boolean, alsoStore?: AlsoStore) => Promise<LapResult>;
 
 /** The clients of one database server. */
 export interface Clients {
@@ -30,6 +31,7 @@ export interface ApiParts extends Clients {
 /** Of one request. */
 export interface Context {
   readonly parts: ApiParts;
+  readonly actor: Actor;
   sql: Sql;
   prisma: Prisma;
   /** Taken once, so that all figures of an answer belong together; only a mutation takes a newer one. */
@@ -37,9 +39,9 @@ export interface Context {
   loaders: Loaders;
 }
 
-export function makeContext(parts: ApiParts): Context {
+export function makeContext(parts: ApiParts, actor: Actor): Context {
   const { sql, prisma, book } = parts;
-  return { parts, sql, prisma, book: book.current(), loaders: makeLoaders(sql, prisma) };
+  return { parts, actor, sql, prisma, book: book.current(), loaders: makeLoaders(sql, prisma) };
 }
 
 /** A mutation writes to the primary, and reads there what it has written: a standby may not show it yet. */

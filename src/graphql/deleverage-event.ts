@@ -28,6 +28,8 @@ export const deleverageEventResolvers: DeleverageEventResolvers = {
     const rows = await loaders.legsOfEvent.load({ parent: id, page: keysetOf(page), filter: null });
     return toConnection('legs', page, rows, (row) => [String(row.ordinal)]);
   },
+  sequence: async ({ id }, _args, { loaders }) => (await loaders.eventLink.load(id))?.sequence ?? null,
+  hash: async ({ id }, _args, { loaders }) => (await loaders.eventLink.load(id))?.hash ?? null,
   skips: ({ id }, _args, { loaders }) => loaders.skips.load(id),
   explanation: async ({ id }, _args, { loaders }) => {
     const facts = await loaders.eventFacts.load(id);

@@ -11,6 +11,7 @@ import {
   readLegTotals,
   readSkips,
 } from '../db/read-deleverage.js';
+import { readLinks } from '../db/chains.js';
 import { readJobs, readRunsOf } from '../db/read-jobs.js';
 import {
   readFills,
@@ -60,6 +61,8 @@ export function makeLoaders(sql: Sql, prisma: Prisma) {
     liquidation: one(readLiquidations),
     fills: one(readFills),
     event: one(readEvents),
+    eventLink: one((reader, ids) => readLinks(reader, 'DELEVERAGE', ids)),
+    auditLink: one((reader, ids) => readLinks(reader, 'AUDIT_LOG', ids)),
     legTotals: one(readLegTotals),
     leg: one(readLegs),
     skips: one(readSkips),

@@ -1,12 +1,17 @@
 import { readMarginCalls } from '../db/read-accounts.js';
-import { WATERFALL_JOB } from '../engine/run-lap.js';
+import type { Sql } from '../db/connect.js';
+import type { AdminAction, AuditTarget } from '../db/record-audit.js';
+import { WATERFALL_JOB, type AlsoStore, type LapResult } from '../engine/run-lap.js';
 import { BackstopError } from '../errors.js';
-import type { JobRunPayload, MutationResolvers } from '../generated/graphql.js';
+import type { JobRunInput, JobRunPayload, MutationResolvers } from '../generated/graphql.js';
 import { contributeToFund, createAccount, createAsset, createFund, createTrader } from '../ingest/accounts.js';
+import { audited } from '../ingest/audited.js';
 import { extendMarginCall } from '../ingest/margin-calls.js';
 import { haltMarket, resumeMarket } from '../ingest/market-status.js';
 import { createMarket, setBrackets, setPolicy } from '../ingest/markets.js';
 import { confirmPrice } from '../ingest/prices.js';
+import { auditedLap } from '../jobs/audited-lap.js';
+import { actorOf } from './actor.js';
 import { takeNewBook, type Context } from './context.js';
 import { toUserErrors, type InputShape } from './errors.js';
 import { toCounts } from './job.js';
@@ -18,121 +23,160 @@ type VenueMutations = Omit<
 >;
 
 export const venueMutations: VenueMutations = {
-  assetCreate: (_root, { input }, context) =>
-    change(context, { names: { id: 'symbol' } }, 'asset', async () => {
-      await createAsset(context.sql, { id: input.symbol });
-      return { id: input.symbol };
-    }),
-  traderUpsert: (_root, { input }, context) =>
-    change(context, OWN_ID, 'trader', async () => {
-      await createTrader(context.sql, { id: input.externalId, verificationLevel: input.verificationLevel });
+  assetCreate: (_root, { input }, context, { fieldName }) =>
+    change(
+      context,
+      { fieldName, input, target: ['Asset', input.symbol], names: { id: 'symbol' } },
+      'asset',
+      async (sql) => {
+        await createAsset(sql, { id: input.symbol });
+        return { id: input.symbol };
+      },
+    ),
+  traderUpsert: (_root, { input }, context, { fieldName }) =>
+    change(context, { fieldName, input, target: ['Trader', input.externalId], ...OWN_ID }, 'trader', async (sql) => {
+      await createTrader(sql, { id: input.externalId, verificationLevel: input.verificationLevel });
       return { id: input.externalId, verificationLevel: input.verificationLevel ?? 0 };
     }),
-  accountCreate: (_root, { input }, context) =>
-    change(context, OWN_ID, 'account', async () => {
+  accountCreate: (_root, { input }, context, { fieldName }) =>
+    change(context, { fieldName, input, target: ['Account', input.externalId], ...OWN_ID }, 'account', async (sql) => {
       const { externalId: id, marginAssetSymbol: marginAssetId, kind, ...rest } = input;
       if (kind === 'INSURANCE_FUND') {
         throw new BackstopError('BAD_INPUT', 'kind: an insurance fund is made by insuranceFundCreate', {
           field: 'kind',
         });
       }
-      await createAccount(context.sql, { ...rest, id, marginAssetId, kind });
+      await createAccount(sql, { ...rest, id, marginAssetId, kind });
       return { id };
     }),
-  insuranceFundCreate: (_root, { input }, context) =>
-    change(context, OWN_ID, 'insuranceFund', async () => {
-      const { externalId: id, assetSymbol: assetId, ...rest } = input;
-      await createFund(context.sql, { ...rest, id, assetId });
-      return { id };
-    }),
-  insuranceFundContribute: (_root, { input }, context) =>
-    change(
+  insuranceFundCreate: (_root, { input }, context, { fieldName }) => {
+    const { externalId: id, assetSymbol: assetId, ...rest } = input;
+    return change(
       context,
-      { names: { fundId: 'insuranceFundId', accountId: 'insuranceFundId' } },
+      { fieldName, input, target: ['InsuranceFund', id], ...OWN_ID },
       'insuranceFund',
-      async () => {
-        const { insuranceFundId: fundId, ...rest } = input;
-        await contributeToFund(context.sql, { ...rest, fundId });
+      async (sql) => {
+        await createFund(sql, { ...rest, id, assetId });
+        return { id };
+      },
+    );
+  },
+  insuranceFundContribute: (_root, { input }, context, { fieldName }) => {
+    const { insuranceFundId: fundId, ...rest } = input;
+    const names = { fundId: 'insuranceFundId', accountId: 'insuranceFundId' };
+    return change(
+      context,
+      { fieldName, input, target: ['InsuranceFund', fundId], names },
+      'insuranceFund',
+      async (sql) => {
+        await contributeToFund(sql, { ...rest, fundId });
         return { id: fundId };
       },
+    );
+  },
+  marketCreate: (_root, { input }, context, { fieldName }) => {
+    const { symbol: id, settlementAssetSymbol: settlementAssetId, ...rest } = input;
+    return change(
+      context,
+      { fieldName, input, target: ['Market', id], names: { id: 'symbol' } },
+      'market',
+      async (sql) => {
+        await createMarket(sql, { ...rest, id, settlementAssetId });
+        return { id };
+      },
+    );
+  },
+  bracketsChange: (_root, { input }, context, { fieldName }) =>
+    changeMarket(context, fieldName, input, (sql, { marketSymbol: marketId, ...rest }) =>
+      setBrackets(sql, { ...rest, marketId }),
     ),
-  marketCreate: (_root, { input }, context) =>
-    change(context, { names: { id: 'symbol' } }, 'market', async () => {
-      const { symbol: id, settlementAssetSymbol: settlementAssetId, ...rest } = input;
-      await createMarket(context.sql, { ...rest, id, settlementAssetId });
-      return { id };
-    }),
-  bracketsChange: (_root, { input }, context) =>
-    changeMarket(context, input, ({ marketSymbol: marketId, ...rest }) =>
-      setBrackets(context.sql, { ...rest, marketId }),
+  policyChange: (_root, { input }, context, { fieldName }) =>
+    changeMarket(context, fieldName, input, (sql, { marketSymbol: marketId, policy, ...rest }) =>
+      setPolicy(sql, { ...rest, ...policy, marketId }),
     ),
-  policyChange: (_root, { input }, context) =>
-    changeMarket(context, input, ({ marketSymbol: marketId, policy, ...rest }) =>
-      setPolicy(context.sql, { ...rest, ...policy, marketId }),
+  priceConfirm: (_root, { input }, context, { fieldName }) => {
+    const { marketSymbol: marketId, priceId, confirmedBy: by } = input;
+    return change(context, { fieldName, input, target: ['Price', `${marketId}/${priceId}`] }, 'market', async (sql) => {
+      await confirmPrice(sql, { marketId, priceId, by });
+      return { id: marketId };
+    });
+  },
+  marketHalt: (_root, { input }, context, { fieldName }) =>
+    changeMarket(context, fieldName, input, (sql, { marketSymbol: marketId, ...rest }) =>
+      haltMarket(sql, { ...rest, marketId }),
     ),
-  priceConfirm: (_root, { input }, context) =>
-    changeMarket(context, input, ({ marketSymbol: marketId, priceId, confirmedBy: by }) =>
-      confirmPrice(context.sql, { marketId, priceId, by }),
+  marketResume: (_root, { input }, context, { fieldName }) =>
+    changeMarket(context, fieldName, input, (sql, { marketSymbol: marketId, ...rest }) =>
+      resumeMarket(sql, { ...rest, marketId }),
     ),
-  marketHalt: (_root, { input }, context) =>
-    changeMarket(context, input, ({ marketSymbol: marketId, ...rest }) =>
-      haltMarket(context.sql, { ...rest, marketId }),
-    ),
-  marketResume: (_root, { input }, context) =>
-    changeMarket(context, input, ({ marketSymbol: marketId, ...rest }) =>
-      resumeMarket(context.sql, { ...rest, marketId }),
-    ),
-  marginCallExtend: (_root, { input }, context) =>
-    change(context, {}, 'marginCall', async () => {
-      const marginCallId = rowIdOf('MarginCall', input.marginCallId);
+  marginCallExtend: (_root, { input }, context, { fieldName }) => {
+    const marginCallId = rowIdOf('MarginCall', input.marginCallId);
+    const target = ['MarginCall', marginCallId ?? input.marginCallId] as const;
+    return change(context, { fieldName, input, target }, 'marginCall', async (sql) => {
       if (marginCallId === null)
         throw new BackstopError('NOT_FOUND', `no margin call ${input.marginCallId}`, { field: 'marginCallId' });
-      await extendMarginCall(context.sql, { ...input, marginCallId });
-      const [call] = await readMarginCalls(context.sql, [marginCallId]);
+      await extendMarginCall(sql, { ...input, marginCallId });
+      const [call] = await readMarginCalls(sql, [marginCallId]);
       if (call === undefined || call === null) throw new Error(`the margin call ${marginCallId} is gone`);
       return call;
-    }),
-  jobRun: (_root, { input }, context) => runJob(input.name, input.dryRun ?? false, context),
+    });
+  },
+  jobRun: (_root, { input }, context, { fieldName }) => runJob(context, fieldName, input),
 };
 
 const OWN_ID: InputShape = { names: { id: 'externalId' } };
 
 type Payload<K extends string, T> = Record<K, T | null> & { userErrors: ReturnType<typeof toUserErrors> };
 
-/** `work` changes something and returns it, under the name `thing`; the answer is read from a book made after it. */
+/** What a mutation asks for. */
+interface Asked extends InputShape {
+  readonly fieldName: string;
+  readonly input: object;
+  readonly target: readonly [type: AuditTarget['type'], id: string];
+}
+
+/**
+ * `work` changes something in one transaction and returns it, under the name `thing`; the answer is read from a book made
+ * after it. Taken or refused, it stands in the audit log.
+ */
 async function change<K extends string, T>(
   context: Context,
-  shape: InputShape,
+  asked: Asked,
   thing: K,
-  work: () => Promise<T>,
+  work: (sql: Sql) => Promise<T>,
 ): Promise<Payload<K, T>> {
   try {
-    const changed = await work();
+    const changed = await audited(context.sql, actionOf(context, asked), work);
     await takeNewBook(context);
     return { [thing]: changed, userErrors: [] as ReturnType<typeof toUserErrors> } as Payload<K, T>;
   } catch (error) {
-    return { [thing]: null, userErrors: toUserErrors(error, shape) } as Payload<K, T>;
+    return { [thing]: null, userErrors: toUserErrors(error, asked) } as Payload<K, T>;
   }
+}
+
+function actionOf({ actor }: Context, { fieldName, input, target: [type, id] }: Asked): AdminAction {
+  const reason = 'reason' in input && typeof input.reason === 'string' ? input.reason : null;
+  return { actor: actorOf(actor, input), name: fieldName, target: { type, id }, input, reason };
 }
 
 async function changeMarket<I extends { readonly marketSymbol: string }>(
   context: Context,
+  fieldName: string,
   input: I,
-  work: (input: I) => Promise<unknown>,
+  work: (sql: Sql, input: I) => Promise<unknown>,
 ) {
-  return change(context, {}, 'market', async () => {
-    await work(input);
+  return change(context, { fieldName, input, target: ['Market', input.marketSymbol] }, 'market', async (sql) => {
+    await work(sql, input);
     return { id: input.marketSymbol };
   });
 }
 
 const NOTHING_RAN = { round: null, at: null, outcomeDigest: null, more: null, counts: null };
 
-async function runJob(name: string, dryRun: boolean, context: Context): Promise<JobRunPayload> {
+async function runJob(context: Context, fieldName: string, input: JobRunInput): Promise<JobRunPayload> {
   try {
-    if (name !== WATERFALL_JOB) throw new BackstopError('NOT_FOUND', `name: no job ${name}`, { field: 'name' });
-    const result = await context.parts.runJob(dryRun);
-    if (!dryRun) await takeNewBook(context);
+    const result = await askForLap(context, fieldName, input);
+    if (input.dryRun !== true) await takeNewBook(context);
     if (result.kind === 'NOT_DUE') throw new Error('a round asked for by hand is always due');
     if (result.kind !== 'RAN') return { outcome: result.kind, ...NOTHING_RAN, userErrors: [] };
     const { round, at, digest: outcomeDigest, more, counts } = result;
@@ -140,4 +184,15 @@ async function runJob(name: string, dryRun: boolean, context: Context): Promise<
   } catch (error) {
     return { outcome: null, ...NOTHING_RAN, userErrors: toUserErrors(error) };
   }
+}
+
+/** A dry run is a question: it can change nothing, and the audit log has nothing to say of it. */
+async function askForLap(context: Context, fieldName: string, input: JobRunInput): Promise<LapResult> {
+  const { sql, parts } = context;
+  const run = (alsoStore?: AlsoStore): Promise<LapResult> => {
+    if (input.name === WATERFALL_JOB) return parts.runJob(input.dryRun === true, alsoStore);
+    throw new BackstopError('NOT_FOUND', `name: no job ${input.name}`, { field: 'name' });
+  };
+  if (input.dryRun === true) return run();
+  return auditedLap(sql, actionOf(context, { fieldName, input, target: ['Job', input.name] }), run);
 }

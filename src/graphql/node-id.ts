@@ -4,6 +4,7 @@ const SEPARATOR = '/';
 const TYPES = [
   'Account',
   'Asset',
+  'AuditEntry',
   'DeleverageEvent',
   'DeleverageLeg',
   'ForcedTrade',

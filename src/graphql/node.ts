@@ -1,5 +1,6 @@
 import type { NodeResolvers } from '../generated/graphql.js';
 import { readLedgerEntries, readMarginCalls } from '../db/read-accounts.js';
+import { readAuditEntries } from '../db/read-audit.js';
 import { readRun } from '../db/read-jobs.js';
 import { readForcedTrades } from '../db/read-liquidations.js';
 import type { Context } from './context.js';
@@ -48,6 +49,8 @@ async function findByKey(type: NodeType, key: string, context: Context): Promise
   }
   if (!ROW_ID.test(key)) return null;
   switch (type) {
+    case 'AuditEntry':
+      return (await readAuditEntries(sql, [key]))[0] ?? null;
     case 'LedgerEntry':
       return (await readLedgerEntries(sql, [key]))[0] ?? null;
     case 'MarginCall':

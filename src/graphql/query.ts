@@ -1,5 +1,7 @@
 import type { FollowedBook } from '../book/follower.js';
 import { readAllMarginCalls } from '../db/read-accounts.js';
+import { readAuditLog } from '../db/read-audit.js';
+import { verifyChain } from '../db/chains.js';
 import { readAllEvents } from '../db/read-deleverage.js';
 import { readAllJobs, readAllRuns } from '../db/read-jobs.js';
 import { readAllForcedTrades, readAllLiquidations } from '../db/read-liquidations.js';
@@ -85,6 +87,11 @@ export const queryResolvers: QueryResolvers = {
     const rows = await readAllRuns(sql, runPlaceOf(page), page.first + 1);
     return toConnection('jobRuns', page, rows, ({ startedAt, jobId, round }) => [startedAt, jobId, round]);
   },
+  auditLog: async (_root, args, { sql }) => {
+    const page = parsePage('auditLog', args);
+    return toConnection('auditLog', page, await readAuditLog(sql, args.filter ?? {}, keysetOf(page)), ({ id }) => [id]);
+  },
+  chainVerification: (_root, { chain }, { sql }) => verifyChain(sql, chain),
   deleveragePreview: (_root, { input }, { book }) => previewDeleverage(input, book),
 };
 

@@ -1,6 +1,8 @@
 import type { Resolvers } from '../generated/graphql.js';
 import { accountResolvers, balanceResolvers } from './account.js';
 import { assetResolvers } from './asset.js';
+import { auditEntryResolvers } from './audit-entry.js';
+import { chainVerificationResolvers } from './chain-verification.js';
 import { deleverageEventResolvers, deleverageSkipResolvers } from './deleverage-event.js';
 import { deleverageLegResolvers } from './deleverage-leg.js';
 import { forcedTradeResolvers } from './forced-trade.js';
@@ -30,7 +32,9 @@ export const resolvers: Resolvers = {
   Account: accountResolvers,
   AdlIndicator: adlIndicatorResolvers,
   Asset: assetResolvers,
+  AuditEntry: auditEntryResolvers,
   Balance: balanceResolvers,
+  ChainVerification: chainVerificationResolvers,
   DeleverageEvent: deleverageEventResolvers,
   DeleverageLeg: deleverageLegResolvers,
   DeleverageSkip: deleverageSkipResolvers,

@@ -7,6 +7,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { readClock } from '../db/record-notice.js';
 import { messageOf } from '../errors.js';
 import { findLateJob } from '../jobs/late-job.js';
+import { callerOf } from './actor.js';
 import { bookAgeMs, makeContext, type ApiParts, type Context } from './context.js';
 import { makeFormatError } from './errors.js';
 import { BOOK_LIMIT_MS } from './freshness.js';
@@ -39,7 +40,9 @@ export async function createServer(parts: ApiParts): Promise<ApiServer> {
   app.route({
     url: '/graphql',
     method: ['GET', 'POST', 'OPTIONS'],
-    handler: fastifyApolloHandler(apollo, { context: () => Promise.resolve(makeContext(parts)) }),
+    handler: fastifyApolloHandler(apollo, {
+      context: ({ headers }) => Promise.resolve(makeContext(parts, callerOf(headers))),
+    }),
   });
   app.get('/healthz', async (_request, reply) => {
     const problem = await findProblem(parts);

@@ -34,7 +34,7 @@ describe('history', () => {
     ...['funding', 'funding_payment', 'opening_position', 'job_run', 'lap', 'lap_price', 'market_status_change'],
     ...['margin_status_transition', 'margin_call_extension', 'liquidation', 'liquidation_fill', 'ranking'],
     ...['ranking_entry', 'deleverage_event', 'deleverage_leg', 'deleverage_skip', 'deficit_cover', 'forced_trade'],
-    ...['position_change', 'ledger_entry'],
+    ...['position_change', 'ledger_entry', 'audit_entry', 'chain_link'],
   ];
 
   it.each(HISTORY)('%s is only added to', async (table) => {
@@ -55,7 +55,18 @@ describe('history', () => {
         and not exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgfoid in ('refuse_change'::regproc, 'refuse_removal'::regproc))
       order by 1`;
     expect(guarded.map(({ name }) => name)).toEqual([
-      ...['account', 'adl_level', 'asset', 'balance', 'insurance_fund', 'job', 'market', 'position', 'trader'],
+      ...[
+        'account',
+        'adl_level',
+        'asset',
+        'balance',
+        'chain_due',
+        'insurance_fund',
+        'job',
+        'market',
+        'position',
+        'trader',
+      ],
     ]);
   });
 });

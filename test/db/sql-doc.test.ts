@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { packageRoot } from '../../src/config.js';
+import { sealChains } from '../../src/db/chains.js';
 import { dec } from '../../src/risk/decimal.js';
 import { CRASH_END, playCrash } from '../support/crash.js';
 import { createTestDatabase } from '../support/database.js';
@@ -37,9 +38,9 @@ const values = (rows: readonly Row[], ...columns: string[]): unknown[][] =>
 const plain = (amount: unknown): string => dec(String(amount)).toFixed();
 
 describe('docs/sql.md', () => {
-  it('has ten numbered queries, and no other', () => {
-    expect(queries.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-    expect([...text.matchAll(/```sql/g)]).toHaveLength(10);
+  it('has eleven numbered queries, and no other', () => {
+    expect(queries.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    expect([...text.matchAll(/```sql/g)]).toHaveLength(11);
   });
 
   it('1 and 2 find the account in most trouble', async () => {
@@ -107,5 +108,20 @@ describe('docs/sql.md', () => {
     const [row = {}] = await answer(9);
     expect([row['asset_id'], plain(row['balances']), plain(row['difference'])]).toEqual(['USDT', '1094', '0']);
     expect(await answer(10)).toEqual([]);
+  });
+
+  it('11 recomputes the chains, which wait before the first sealing', async () => {
+    const columns = ['chain', 'links', 'pending', 'reason'];
+    expect(values(await answer(11), ...columns)).toEqual([
+      ['AUDIT_LOG', '0', '0', null],
+      ['FUND_LEDGER', '0', '3', null],
+      ['DELEVERAGE', '0', '1', null],
+    ]);
+    await sealChains(db.sql);
+    expect(values(await answer(11), ...columns)).toEqual([
+      ['AUDIT_LOG', '0', '0', null],
+      ['FUND_LEDGER', '3', '0', null],
+      ['DELEVERAGE', '1', '0', null],
+    ]);
   });
 });

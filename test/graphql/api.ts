@@ -58,7 +58,7 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
     book,
     log,
     selfCheck,
-    runJob: (dryRun) => runLap(sql, { worker: 'test', dryRun }),
+    runJob: (dryRun, alsoStore) => runLap(sql, { worker: 'test', dryRun, alsoStore }),
   });
   const ask = async (query: string, variables: Record<string, unknown> = {}): Promise<Answer> => {
     const response = await server.app.inject({ method: 'POST', url: '/graphql', payload: { query, variables } });

@@ -248,6 +248,10 @@ describe('what can be done over the API', () => {
     const extend = (deadline: string): Promise<any> =>
       act('marginCallExtend', { marginCallId: call.id, deadline, ...RECORD }, 'marginCall { deadline }');
     expect((await extend(call.latestDeadline)).marginCall).toEqual({ deadline: call.latestDeadline });
+    const [audit] = await api.sql<{ before: string; after: string }[]>`
+      select (before ->> 'deadline')::timestamptz as before, (after ->> 'deadline')::timestamptz as after
+      from audit_entry where action = 'marginCallExtend' and outcome = 'ACCEPTED'`;
+    expect(audit).toEqual({ before: call.deadline, after: call.latestDeadline });
     expect((await extend(call.deadline)).userErrors[0]).toMatchObject({
       code: 'CONFLICT',
       field: ['input', 'deadline'],

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Sql } from '../../src/db/connect.js';
+import { verifyChain } from '../../src/db/chains.js';
 import { readClock } from '../../src/db/record-notice.js';
 import { runLap } from '../../src/engine/run-lap.js';
 import { microsecondsBetween } from '../../src/risk/instant.js';
@@ -185,6 +186,12 @@ describe('several engines', () => {
       await settled(sql);
     }
     await load.stop();
+    // Whichever engine it is that seals: kills of the one at work do it no harm.
+    for (const waits = async () => (await sql`select from chain_due limit 1`).length > 0; await waits();)
+      await pause(20);
+    const [events] = await sql<{ links: string }[]>`select count(*) as links from deleverage_event`;
+    expect(await verifyChain(sql, 'DELEVERAGE')).toMatchObject({ ...events, reason: null });
+    expect(await verifyChain(sql, 'FUND_LEDGER')).toMatchObject({ pending: '0', reason: null });
 
     expect(await stateOf(sql)).toEqual(reference);
     await assertInvariants(sql);

@@ -15,8 +15,9 @@ const ACCIDENTS = {
     'cause_id',
     'margin_call_id',
     'changed_in',
+    'row_id',
   ],
-  clocks: ['created_at', 'received_at', 'started_at', 'ended_at', 'due_at'],
+  clocks: ['created_at', 'received_at', 'started_at', 'ended_at', 'due_at', 'waits_since'],
 };
 /** Whose id is a name, or the number of the lap itself. */
 const NAMED = ['asset', 'trader', 'account', 'market', 'job', 'lap'];

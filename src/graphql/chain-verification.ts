@@ -1,0 +1,5 @@
+import type { ChainVerificationResolvers } from '../generated/graphql.js';
+
+export const chainVerificationResolvers: ChainVerificationResolvers = {
+  isWhole: ({ reason }) => reason === null,
+};

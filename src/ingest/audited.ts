@@ -1,0 +1,55 @@
+import { BackstopError } from '../errors.js';
+import type { Sql, Tx } from '../db/connect.js';
+import { insertAuditEntry, lockTarget, readTarget, toJson, type AdminAction } from '../db/record-audit.js';
+import { inTransaction, withAround } from '../db/transaction.js';
+
+/**
+ * Does an action of an administrator, with its entry in the audit log: an accepted one in the transaction that `work`
+ * makes with the client that it is given, a refused one in a transaction of its own.
+ */
+export async function audited<T>(sql: Sql, action: AdminAction, work: (sql: Sql) => Promise<T>): Promise<T> {
+  let isRecorded = false;
+  const recording = withAround(sql, async (tx, change) => {
+    const answer = await recordAround(tx, action, change);
+    isRecorded = true;
+    return answer;
+  });
+  return recordingRefusals(sql, action, async () => {
+    const answer = await work(recording);
+    if (!isRecorded) throw new Error(`${action.name} changed something past the audit log, or nothing`);
+    return answer;
+  });
+}
+
+async function recordAround<T>(tx: Tx, action: AdminAction, change: (tx: Tx) => Promise<T>): Promise<T> {
+  const { target } = action;
+  const before = target === null ? null : await lockTarget(tx, target);
+  const answer = await change(tx);
+  const after = target === null ? toJson(answer) : await readTarget(tx, target);
+  await insertAuditEntry(tx, action, { before, after });
+  return answer;
+}
+
+/** Where `work` records its own acceptance. */
+export async function recordingRefusals<T>(sql: Sql, action: AdminAction, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await recordRefusal(sql, action, error);
+    throw error;
+  }
+}
+
+/** Of a fault only that it was one: what it says is for the log. A record that cannot be made is a fault too. */
+export async function recordRefusal(sql: Sql, action: AdminAction, refusal: unknown): Promise<void> {
+  const isRefusal = refusal instanceof BackstopError;
+  const code = isRefusal ? refusal.code : 'INTERNAL';
+  const message = isRefusal ? refusal.message : 'Backstop met a fault; its log has it whole';
+  try {
+    await inTransaction(sql, { isolation: 'read committed' }, (tx) => insertAuditEntry(tx, action, { code, message }));
+  } catch (error) {
+    throw new AggregateError([refusal, error], `the audit log could not record that ${action.name} was refused`, {
+      cause: error,
+    });
+  }
+}
