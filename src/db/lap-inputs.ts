@@ -82,7 +82,7 @@ export interface ShownTo {
 /** All published levels, a few at a time. */
 export async function readShownLevels(tx: Tx, onRow: (row: ShownTo) => void): Promise<void> {
   const rows = tx<ShownTo[]>`
-    select market_id as "marketId", level, array_agg(account_id) as "accountIds"
+    select market_id as "marketId", level, array_agg(account_id::text) as "accountIds"
     from adl_level group by market_id, level`.cursor(1);
   for await (const fetched of rows) for (const row of fetched) onRow(row);
 }
