@@ -1,3 +1,5 @@
+import type { AccessSettings } from './access/settings.js';
+import { createVerifier } from './access/verify.js';
 import { BookFollower } from './book/follower.js';
 import { SelfCheck } from './book/self-check.js';
 import { Sweeper } from './book/sweeper.js';
@@ -26,7 +28,9 @@ export interface AppOptions {
   readonly databaseUrl: string;
   /** A standby of it, from which queries are answered. */
   readonly readUrl?: string | undefined;
-  readonly config: Pick<Config, 'host' | 'port'>;
+  readonly config: Pick<Config, 'host' | 'port' | 'corsOrigins'>;
+  /** By which keys those who ask are judged. */
+  readonly access: AccessSettings;
   readonly log: Log;
   readonly role?: Role;
   /** Told of the accounts of the first book as they are read. */
@@ -88,7 +92,7 @@ interface Api {
 }
 
 async function makeApi(
-  { databaseUrl, readUrl, log, onProgress }: AppOptions,
+  { databaseUrl, readUrl, config, access, log, onProgress }: AppOptions,
   jobSql: Sql,
   memory: LapMemory,
   closers: Closers,
@@ -117,7 +121,8 @@ async function makeApi(
   const taken = (): TakenBook => book.taken();
   const runJob = (dryRun: boolean): Promise<LapResult> =>
     runLap(jobSql, { worker: handName, dryRun, memory: { first: taken, ...(sweeper && { sweeper }) } });
-  const parts = { sql, prisma, log, runJob, selfCheck };
+  const verify = createVerifier(access);
+  const parts = { sql, prisma, log, runJob, selfCheck, verify, corsOrigins: config.corsOrigins };
   if (standby === undefined) return { server: await createServer({ ...parts, book }), hint, taken };
   const server = await createServer({ ...parts, primary, book: standby.readingOwnWrites(book) });
   return { server, hint: standby.delay(hint), taken };

@@ -16,6 +16,7 @@ import { importBook } from './ingest/import-book.js';
 import { serve } from './main.js';
 import { showProgress } from './progress.js';
 import { createLog, type Log } from './telemetry.js';
+import { defineToken } from './token-command.js';
 import { untilStopped } from './until-stopped.js';
 
 interface Setting {
@@ -104,6 +105,7 @@ function commands(setting: Setting, outcome: { code: number }): Command {
         process.stdout.write(`${await explain(sql, what)}\n`);
       }),
     );
+  defineToken(program.command('token'), setting.config);
   return program;
 }
 

@@ -1,4 +1,6 @@
 import { performance } from 'node:perf_hooks';
+import type { Caller } from '../access/caller.js';
+import type { Verify } from '../access/verify.js';
 import type { BookFollower, FollowedBook } from '../book/follower.js';
 import type { SelfCheck } from '../book/self-check.js';
 import type { Sql } from '../db/connect.js';
@@ -23,6 +25,9 @@ export interface ApiParts extends Clients {
   readonly primary?: Clients;
   readonly book: Pick<BookFollower, 'current' | 'refresh'>;
   readonly log: Log;
+  readonly verify: Verify;
+  /** Sites whose pages may ask. */
+  readonly corsOrigins: readonly string[];
   readonly runJob: RunJob;
   readonly selfCheck: Pick<SelfCheck, 'status'>;
 }
@@ -30,6 +35,7 @@ export interface ApiParts extends Clients {
 /** Of one request. */
 export interface Context {
   readonly parts: ApiParts;
+  readonly caller: Caller;
   sql: Sql;
   prisma: Prisma;
   /** Taken once, so that all figures of an answer belong together; only a mutation takes a newer one. */
@@ -37,9 +43,9 @@ export interface Context {
   loaders: Loaders;
 }
 
-export function makeContext(parts: ApiParts): Context {
+export function makeContext(parts: ApiParts, caller: Caller): Context {
   const { sql, prisma, book } = parts;
-  return { parts, sql, prisma, book: book.current(), loaders: makeLoaders(sql, prisma) };
+  return { parts, caller, sql, prisma, book: book.current(), loaders: makeLoaders(sql, prisma) };
 }
 
 /** A mutation writes to the primary, and reads there what it has written: a standby may not show it yet. */

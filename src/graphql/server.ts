@@ -7,7 +7,9 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { readClock } from '../db/record-notice.js';
 import { messageOf } from '../errors.js';
 import { findLateJob } from '../jobs/late-job.js';
+import { callerOf } from './caller.js';
 import { bookAgeMs, makeContext, type ApiParts, type Context } from './context.js';
+import { allowOrigins } from './cors.js';
 import { makeFormatError } from './errors.js';
 import { BOOK_LIMIT_MS } from './freshness.js';
 import { mutationsToPrimary } from './mutations-to-primary.js';
@@ -34,12 +36,15 @@ const MOST_DIRECTIVES = 20;
 
 export async function createServer(parts: ApiParts): Promise<ApiServer> {
   const app = Fastify({ bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: 'idle', return503OnClosing: true });
+  allowOrigins(app, parts.corsOrigins);
   const apollo = makeApollo(parts, app);
   await apollo.start();
   app.route({
     url: '/graphql',
     method: ['GET', 'POST', 'OPTIONS'],
-    handler: fastifyApolloHandler(apollo, { context: () => Promise.resolve(makeContext(parts)) }),
+    handler: fastifyApolloHandler(apollo, {
+      context: async ({ headers }) => makeContext(parts, await callerOf(parts.verify, headers.authorization)),
+    }),
   });
   app.get('/healthz', async (_request, reply) => {
     const problem = await findProblem(parts);

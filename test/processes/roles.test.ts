@@ -3,6 +3,7 @@ import type { Sql } from '../../src/db/connect.js';
 import { readClock } from '../../src/db/record-notice.js';
 import { runLap } from '../../src/engine/run-lap.js';
 import { microsecondsBetween } from '../../src/risk/instant.js';
+import { bearer } from '../support/access.js';
 import { assertInvariants } from '../support/checks.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import type { Row } from 'postgres';
@@ -208,10 +209,11 @@ describe('the roles', () => {
     await openVenue(database.sql);
     const [api, engine] = await Promise.all([serve('api', database), serve('engine', database)]);
     await settled(database.sql);
+    const authorization = await bearer({ scopes: ['write:admin'] });
     const post = (origin: string, query: string): Promise<Response> =>
       fetch(`${origin}/graphql`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', authorization },
         body: JSON.stringify({ query }),
       });
     expect((await post(engine.origin, '{ __typename }')).status).toBe(404);

@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { packageRoot } from '../../src/config.js';
+import { TEST_SECRET } from './access.js';
 
-/** `backstop serve` in a process of its own, as it is started from a shell. */
+/** `backstop serve` in a process of its own, as it is started from a shell; it takes the tokens of the tests. */
 export interface Served {
   /** What it printed as its address, up to the path. */
   readonly origin: string;
@@ -51,7 +52,11 @@ export async function refusalOfServe(role: string, environment: Readonly<Record<
 
 function spawnServe(role: string, environment: Readonly<Record<string, string>>) {
   const child = spawn(process.execPath, [BIN, 'serve', '--role', role], {
-    env: { ...process.env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'warn', BACKSTOP_DEMO: 'off', ...environment },
+    env: {
+      ...process.env,
+      ...{ HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'warn', BACKSTOP_DEMO: 'off', JWT_SECRETS: TEST_SECRET },
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   // A test run that was killed leaves nothing behind.
