@@ -6,7 +6,7 @@ import type { Config } from './config.js';
 import { BackstopError } from './errors.js';
 import { withLocalSecret } from './local-access.js';
 
-interface TokenOptions {
+export interface TokenOptions {
   readonly scopes: string;
   readonly subject: string;
   readonly trader?: string;
@@ -30,8 +30,14 @@ export function defineToken(command: Command, config: Config): void {
     });
 }
 
-function parseWish({ scopes, subject, trader, ttl }: TokenOptions): Wish {
-  const wish = { subject, scopes: parseScopes(scopes), traderId: trader, ttlSeconds: parseTtl(ttl) };
+/** What was asked for, or why it cannot be had. */
+export function parseWish({ scopes, subject, trader, ttl }: TokenOptions): Wish {
+  const wish = {
+    subject,
+    scopes: parseScopes(scopes),
+    ...(trader !== undefined && { traderId: trader }),
+    ttlSeconds: parseTtl(ttl),
+  };
   if (wish.scopes.includes('read:account') && trader === undefined) {
     throw new BackstopError('BAD_INPUT', 'read:account is for the accounts of one trader: name it with --trader.');
   }
