@@ -33,9 +33,11 @@ const SCOPE_OF: Readonly<Partial<Record<AccessRule, Scope>>> = {
  */
 export function keepAccessRules(schema: GraphQLSchema): void {
   for (const type of objectTypes(schema)) {
+    tellRule(schema, type);
     for (const field of fieldsOf(type)) {
       checkRule(schema, type, field);
       keepRule(schema, type, field);
+      tellRule(schema, field);
     }
   }
 }
@@ -71,6 +73,13 @@ function checkRule(schema: GraphQLSchema, type: GraphQLObjectType, field: Field)
     throw new Error(`a ${type.name} is found by itself, so no parent can rule over ${field.name}`);
   if (rules.includes('OWN') && !canBeOwned(type.name))
     throw new Error(`nobody can own a ${type.name}, so ${field.name} cannot be ruled by it`);
+}
+
+/** Introspection shows no directives: who reads the contract there finds the rule in the description. */
+function tellRule(schema: GraphQLSchema, place: GraphQLObjectType | Field): void {
+  const rules = statedRules(schema, place);
+  if (rules !== undefined && !isOpen(rules))
+    place.description = `${place.description ?? ''} Access: ${rules.join(', ')}.`;
 }
 
 function keepRule(schema: GraphQLSchema, type: GraphQLObjectType, field: Field): void {

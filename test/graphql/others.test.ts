@@ -3,7 +3,7 @@ import type { Scope } from '../../src/access/caller.js';
 import { bearer } from '../support/access.js';
 import { actOn, aliceGoesBankrupt, freshVenue, startApi, type Answer, type TestApi } from './api.js';
 
-/* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-return -- answers are JSON, read by the names just asked for */
+/* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-return, @typescript-eslint/no-unsafe-argument -- answers are JSON, read by the names just asked for */
 
 describe('nobody learns of others', () => {
   let api: TestApi;
