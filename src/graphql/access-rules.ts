@@ -3,7 +3,7 @@ import {
   getDirectiveValues,
   getNamedType,
   GraphQLError,
-  isInterfaceType,
+  isAbstractType,
   isNonNullType,
   isObjectType,
   type GraphQLField,
@@ -16,7 +16,7 @@ import type { Context } from './context.js';
 import { canBeOwned, isOfFund, isOwn } from './ownership.js';
 
 /** Any one of them is enough. */
-export type Rules = readonly AccessRule[];
+type Rules = readonly AccessRule[];
 type Field = GraphQLField<unknown, Context>;
 
 const SCOPE_OF: Readonly<Partial<Record<AccessRule, Scope>>> = {
@@ -43,33 +43,33 @@ export function keepAccessRules(schema: GraphQLSchema): void {
 }
 
 /** The rule of a field: its own, else that of its type. */
-export function rulesOfField(schema: GraphQLSchema, type: GraphQLObjectType, field: Field): Rules {
+function rulesOfField(schema: GraphQLSchema, type: GraphQLObjectType, field: Field): Rules {
   const rules = statedRules(schema, field) ?? statedRules(schema, type);
   if (rules === undefined || rules.length === 0) throw new Error(`${type.name}.${field.name} has no rule of access`);
   return rules;
 }
 
-export function statedRules(schema: GraphQLSchema, { astNode }: GraphQLObjectType | Field): Rules | undefined {
+function statedRules(schema: GraphQLSchema, { astNode }: GraphQLObjectType | Field): Rules | undefined {
   const directive = schema.getDirective('access');
   if (directive == null || astNode == null) return undefined;
   return getDirectiveValues(directive, astNode)?.['to'] as Rules | undefined;
 }
 
-export function objectTypes(schema: GraphQLSchema): GraphQLObjectType[] {
+function objectTypes(schema: GraphQLSchema): GraphQLObjectType[] {
   return Object.values(schema.getTypeMap())
     .filter((type) => isObjectType(type))
     .filter(({ name }) => !name.startsWith('__'));
 }
 
-export function fieldsOf(type: GraphQLObjectType): Field[] {
+function fieldsOf(type: GraphQLObjectType): Field[] {
   return Object.values(type.getFields()) as Field[];
 }
 
 /** What could be stated and not be kept is refused when the schema is loaded. */
 function checkRule(schema: GraphQLSchema, type: GraphQLObjectType, field: Field): void {
   const rules = rulesOfField(schema, type, field);
-  const isRoot = type === schema.getQueryType() || type === schema.getMutationType();
-  if (rules.includes('AS_PARENT') && (isRoot || type.getInterfaces().length > 0))
+  const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
+  if (rules.includes('AS_PARENT') && (roots.includes(type) || type.getInterfaces().length > 0))
     throw new Error(`a ${type.name} is found by itself, so no parent can rule over ${field.name}`);
   if (rules.includes('OWN') && !canBeOwned(type.name))
     throw new Error(`nobody can own a ${type.name}, so ${field.name} cannot be ruled by it`);
@@ -116,7 +116,7 @@ interface Kind {
 /** Tells the kind of what a field returns. Null: whatever it returns needs no look. */
 function guardedKind(schema: GraphQLSchema, field: Field): ((object: unknown) => Kind) | null {
   const type = getNamedType(field.type);
-  if (isInterfaceType(type)) {
+  if (isAbstractType(type)) {
     const kinds = new Map(schema.getPossibleTypes(type).map((each) => [each.name, kindOfType(schema, each)]));
     return (object) => {
       const { __typename: typeName } = object as { readonly __typename: string };
