@@ -4,6 +4,7 @@ import autocannon from 'autocannon';
 import { closeSql, openSql, type Sql } from '../src/db/connect.js';
 import { recordPrices } from '../src/ingest/prices.js';
 import { recordTrades } from '../src/ingest/trades.js';
+import { bearer } from '../test/support/access.js';
 import { startServe, type Served } from '../test/support/serve.js';
 import { pricesOf, type Prices } from './prices.js';
 import { summarize, type Times } from './timing.js';
@@ -82,11 +83,12 @@ async function measurePanel(sql: Sql, served: Served): Promise<PanelTimes> {
     select id from (select distinct account_id as id from position tablesample system (10)) p order by md5(id) limit ${ACCOUNTS}`;
   const bodies = rows.map(({ id }) => JSON.stringify({ query: PANEL, variables: { id } }));
   await checkAnswer(served, bodies[0] ?? '');
+  const headers = { 'content-type': 'application/json', authorization: await bearer() };
   const result = await autocannon({
     url: `${served.origin}/graphql`,
     connections: CONNECTIONS,
     duration: SECONDS,
-    requests: bodies.map((body) => ({ method: 'POST', headers: { 'content-type': 'application/json' }, body })),
+    requests: bodies.map((body) => ({ method: 'POST', headers, body })),
   });
   if (result.errors + result.non2xx > 0) throw new Error(`${String(result.errors + result.non2xx)} requests failed`);
   const { requests, latency } = result;
@@ -125,7 +127,7 @@ async function measureTrades(sql: Sql, prices: Prices): Promise<number> {
 async function ask<T>(served: Served, query: string): Promise<T> {
   const answer = await fetch(`${served.origin}/graphql`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', authorization: await bearer() },
     body: JSON.stringify({ query }),
   });
   const { data, errors } = (await answer.json()) as { data?: T; errors?: unknown };
@@ -136,7 +138,7 @@ async function ask<T>(served: Served, query: string): Promise<T> {
 async function checkAnswer(served: Served, body: string): Promise<void> {
   const answer = await fetch(`${served.origin}/graphql`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', authorization: await bearer() },
     body,
   });
   const { data, errors } = (await answer.json()) as {

@@ -1,3 +1,5 @@
+import type { AccessSettings } from './access/settings.js';
+import { createVerifier } from './access/verify.js';
 import { BookFollower } from './book/follower.js';
 import { SelfCheck } from './book/self-check.js';
 import { Sweeper } from './book/sweeper.js';
@@ -25,7 +27,9 @@ export interface AppOptions {
   readonly databaseUrl: string;
   /** A standby of it, from which queries are answered. */
   readonly readUrl?: string | undefined;
-  readonly config: Pick<Config, 'host' | 'port'>;
+  readonly config: Pick<Config, 'host' | 'port' | 'corsOrigins'>;
+  /** By which keys those who ask are judged. */
+  readonly access: AccessSettings;
   readonly log: Log;
   readonly role?: Role;
   /** Told of the accounts of the first book as they are read. */
@@ -87,7 +91,7 @@ interface Api {
 }
 
 async function makeApi(
-  { databaseUrl, readUrl, log, onProgress }: AppOptions,
+  { databaseUrl, readUrl, config, access, log, onProgress }: AppOptions,
   jobSql: Sql,
   sweeper: Sweeper,
   closers: Closers,
@@ -116,7 +120,8 @@ async function makeApi(
   const ofLaps = books ?? new BookFollower({ sql: jobSql, log, sweeper });
   const runJob: RunJob = (dryRun, alsoStore) =>
     runLap(jobSql, { worker: handName, dryRun, alsoStore, memory: { books: ofLaps } });
-  const parts = { sql, prisma, log, runJob, selfCheck };
+  const verify = createVerifier(access);
+  const parts = { sql, prisma, log, runJob, selfCheck, verify, corsOrigins: config.corsOrigins };
   if (standby === undefined) return { server: await createServer({ ...parts, book }), hint, books };
   const server = await createServer({ ...parts, primary, book: standby.readingOwnWrites(book) });
   return { server, hint: standby.delay(hint), books };

@@ -21,6 +21,7 @@ import { auditedLap, NO_LAP } from './jobs/audited-lap.js';
 import { serve } from './main.js';
 import { showProgress } from './progress.js';
 import { createLog, type Log } from './telemetry.js';
+import { defineToken } from './token-command.js';
 import { untilStopped } from './until-stopped.js';
 import { exportHeads, tellVerified, verifyChains, writeNewFile, type VerifyOptions } from './verify.js';
 
@@ -111,6 +112,7 @@ function commands(setting: Setting, outcome: { code: number }): Command {
       }),
     );
   addVerify(program, setting, outcome);
+  defineToken(program.command('token'), setting.config);
   return program;
 }
 

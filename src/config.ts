@@ -1,6 +1,13 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import {
+  JWKS_ALGORITHMS,
+  parseSecrets,
+  USUAL_ALGORITHMS,
+  type AccessSettings,
+  type JwksAlgorithm,
+} from './access/settings.js';
 import { BackstopError } from './errors.js';
 import { LOG_LEVELS } from './telemetry.js';
 import type { LogLevel } from './telemetry.js';
@@ -22,6 +29,10 @@ export interface Config {
   /** Play the demonstration into an empty database at the first start. */
   readonly demo: boolean;
   readonly logLevel: LogLevel;
+  /** By which keys tokens are judged; without any only what is public is answered. */
+  readonly access: AccessSettings;
+  /** Sites whose pages may ask. */
+  readonly corsOrigins: readonly string[];
 }
 
 /** The folder of package.json, whether this file runs from src/ or from dist/src/. */
@@ -38,6 +49,29 @@ const HIGHEST_PORT = 65_535;
 
 const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://');
 
+const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])$/;
+
+/** Keys that came over a network unprotected could be anybody's. */
+const jwksUrl = z.string().refine((text) => {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
+}, 'must begin with https://');
+
+function listOf<T extends string>(isOne: (text: string) => text is T, fault: string) {
+  return z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .refine((parts): parts is T[] => parts.every(isOne), fault);
+}
+
+const isOrigin = (text: string): text is string =>
+  /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+const isAlgorithm = (text: string): text is JwksAlgorithm => JWKS_ALGORITHMS.some((known) => known === text);
+
+const SECRETS_FAULT =
+  'must be secrets of at least 32 letters, digits or + / = _ -, parted by commas, each after its key id and a colon if it has one';
+
 const environment = z.object({
   PORT: z
     .string()
@@ -51,6 +85,16 @@ const environment = z.object({
   DATABASE_READ_URL: postgresUrl.optional(),
   BACKSTOP_ROLE: z.enum(ROLES, { error: `must be one of ${ROLES.join(', ')}` }).optional(),
   BACKSTOP_DEMO: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
+  JWT_SECRETS: z
+    .string()
+    .transform(parseSecrets)
+    .refine((secrets) => secrets !== null, SECRETS_FAULT)
+    .optional(),
+  JWT_JWKS_URL: jwksUrl.optional(),
+  JWT_ALGORITHMS: listOf(isAlgorithm, `must be some of ${JWKS_ALGORITHMS.join(', ')}`).optional(),
+  JWT_ISSUER: z.string().optional(),
+  JWT_AUDIENCE: z.string().optional(),
+  CORS_ORIGINS: listOf(isOrigin, 'must be origins such as https://app.example.com, parted by commas').optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).optional(),
 });
 
@@ -75,6 +119,12 @@ export function parseConfig(env: NodeJS.ProcessEnv): Config {
       'DATABASE_READ_URL names a standby, so DATABASE_URL must name the primary that it follows.',
     );
   }
+  if (given.JWT_JWKS_URL !== undefined && given.JWT_ISSUER === undefined) {
+    throw new BackstopError(
+      'SETUP',
+      'JWT_JWKS_URL names whose keys are trusted, so JWT_ISSUER must say whose tokens: their claim iss.',
+    );
+  }
   return {
     port: given.PORT ?? 4000,
     host: given.HOST ?? '127.0.0.1',
@@ -87,5 +137,13 @@ export function parseConfig(env: NodeJS.ProcessEnv): Config {
     role: given.BACKSTOP_ROLE ?? 'all',
     demo: given.BACKSTOP_DEMO === undefined ? given.DATABASE_URL === undefined : given.BACKSTOP_DEMO === 'on',
     logLevel: given.LOG_LEVEL ?? 'info',
+    access: {
+      secrets: given.JWT_SECRETS ?? [],
+      jwksUrl: given.JWT_JWKS_URL,
+      jwksAlgorithms: given.JWT_ALGORITHMS ?? USUAL_ALGORITHMS,
+      issuer: given.JWT_ISSUER ?? 'backstop',
+      audience: given.JWT_AUDIENCE ?? 'backstop',
+    },
+    corsOrigins: given.CORS_ORIGINS ?? [],
   };
 }

@@ -1,12 +1,15 @@
 import { createServer } from 'node:net';
 import process from 'node:process';
 import { startApp } from './app.js';
+import { mintToken, type Wish } from './access/mint.js';
+import { hasKeys } from './access/settings.js';
 import type { Config } from './config.js';
 import { closeSql, openSql } from './db/connect.js';
 import { openDatabase } from './db/open-database.js';
 import { startDemoFeed } from './demo/feed.js';
 import { isEmpty, loadDemo } from './demo/first-start.js';
 import { BackstopError, messageOf } from './errors.js';
+import { withLocalSecret } from './local-access.js';
 import type { Log } from './telemetry.js';
 import { showProgress } from './progress.js';
 import { untilStopped } from './until-stopped.js';
@@ -30,10 +33,14 @@ export async function serve(config: Config, log: Log): Promise<number> {
     // It belongs to whoever runs the job: of any number of API processes none adds to it.
     const hasDemo = config.demo && role !== 'api';
     if (hasDemo) await startDemo(sql, log, closers);
+    const access = await withLocalSecret(config);
+    if (role !== 'engine' && !hasKeys(access)) {
+      log.warn('no key to judge tokens by: only what is public is answered; set JWT_SECRETS or JWT_JWKS_URL');
+    }
     // A large book takes a while to read; on a terminal it shows how far it is.
     const progress = process.stderr.isTTY ? showProgress('accounts read') : undefined;
     const app = await startApp({
-      ...{ databaseUrl: database.url, readUrl, config, log, role },
+      ...{ databaseUrl: database.url, readUrl, config, access, log, role },
       ...(progress && {
         onProgress: (accounts: number) => {
           progress.update(accounts);
@@ -41,8 +48,12 @@ export async function serve(config: Config, log: Log): Promise<number> {
       }),
     }).finally(() => progress?.stop());
     closers.push(() => app.stop());
+    // Tokens are printed where the secret is this folder's own: one that was set is for other things than a terminal.
+    const mint = access === config.access ? undefined : (wish: Wish) => mintToken(access, wish);
     process.stdout.write(
-      role === 'engine' ? welcomeEngine(app.url, database) : await welcome(sql, { url: app.url, database, hasDemo }),
+      role === 'engine'
+        ? welcomeEngine(app.url, database)
+        : await welcome(sql, { url: app.url, database, hasDemo, mint }),
     );
     const end = await untilStopped(lost);
     if (end instanceof Error) throw end;

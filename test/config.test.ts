@@ -13,6 +13,10 @@ function refusalOf(env: NodeJS.ProcessEnv): string {
   return 'accepted';
 }
 
+const SECRETS_FAULT =
+  'must be secrets of at least 32 letters, digits or + / = _ -, parted by commas, each after its key id and a colon if it has one';
+const CORS_FAULT = 'CORS_ORIGINS must be origins such as https://app.example.com, parted by commas';
+
 describe('the environment', () => {
   it('may be empty', () => {
     expect(parseConfig({})).toEqual({
@@ -24,6 +28,14 @@ describe('the environment', () => {
       role: 'all',
       demo: true,
       logLevel: 'info',
+      access: {
+        secrets: [],
+        jwksUrl: undefined,
+        jwksAlgorithms: ['RS256', 'ES256', 'EdDSA'],
+        issuer: 'backstop',
+        audience: 'backstop',
+      },
+      corsOrigins: [],
     });
   });
 
@@ -47,6 +59,30 @@ describe('the environment', () => {
     );
   });
 
+  it('takes keys to judge tokens by, several while they are changed', () => {
+    const [one, two] = ['a'.repeat(32), `${'b'.repeat(42)}=`];
+    expect(parseConfig({ JWT_SECRETS: `${one}, new:${two}` }).access.secrets).toEqual([
+      { kid: undefined, text: one },
+      { kid: 'new', text: two },
+    ]);
+    const jwks = { JWT_JWKS_URL: 'https://login.example.com/keys', JWT_ISSUER: 'https://login.example.com/' };
+    expect(parseConfig({ ...jwks, JWT_ALGORITHMS: 'ES256', JWT_AUDIENCE: 'risk' }).access).toEqual({
+      secrets: [],
+      jwksUrl: jwks.JWT_JWKS_URL,
+      jwksAlgorithms: ['ES256'],
+      issuer: jwks.JWT_ISSUER,
+      audience: 'risk',
+    });
+    expect(refusalOf({ JWT_JWKS_URL: jwks.JWT_JWKS_URL })).toBe(
+      'JWT_JWKS_URL names whose keys are trusted, so JWT_ISSUER must say whose tokens: their claim iss.',
+    );
+  });
+
+  it('takes the sites whose pages may ask', () => {
+    const CORS_ORIGINS = 'https://app.example.com, http://localhost:3000';
+    expect(parseConfig({ CORS_ORIGINS }).corsOrigins).toEqual(['https://app.example.com', 'http://localhost:3000']);
+  });
+
   it('makes the data folder absolute', () => {
     expect(parseConfig({ BACKSTOP_DATA_DIR: 'data' }).dataDir).toBe(path.resolve('data'));
   });
@@ -58,6 +94,18 @@ describe('the environment', () => {
     [{ DATABASE_URL: 'mysql://x' }, 'DATABASE_URL must begin with postgresql://'],
     [{ DATABASE_READ_URL: 'mysql://x' }, 'DATABASE_READ_URL must begin with postgresql://'],
     [{ BACKSTOP_ROLE: 'boss' }, 'BACKSTOP_ROLE must be one of all, api, engine'],
+    [{ JWT_SECRETS: 'too-short' }, `JWT_SECRETS ${SECRETS_FAULT}`],
+    [{ JWT_SECRETS: `${'a'.repeat(32)},` }, `JWT_SECRETS ${SECRETS_FAULT}`],
+    [{ JWT_SECRETS: `${'a'.repeat(32)} b` }, `JWT_SECRETS ${SECRETS_FAULT}`],
+    [{ JWT_JWKS_URL: 'http://login.example.com/keys' }, 'JWT_JWKS_URL must begin with https://'],
+    [{ JWT_JWKS_URL: 'keys' }, 'JWT_JWKS_URL must begin with https://'],
+    [
+      { JWT_ALGORITHMS: 'RS256,HS256' },
+      'JWT_ALGORITHMS must be some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA',
+    ],
+    [{ CORS_ORIGINS: '*' }, CORS_FAULT],
+    [{ CORS_ORIGINS: 'https://app.example.com/' }, CORS_FAULT],
+    [{ CORS_ORIGINS: 'app.example.com' }, CORS_FAULT],
     [{ BACKSTOP_DEMO: 'yes' }, 'BACKSTOP_DEMO must be on or off'],
     [
       { LOG_LEVEL: 'loud', PORT: 'x' },

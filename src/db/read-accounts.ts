@@ -20,6 +20,13 @@ export async function readAccounts(reader: Reader, ids: readonly string[]): Prom
   return byId(ids, rows, (row) => row.id);
 }
 
+/** By id. */
+export async function readAccountsOf(reader: Reader, traderId: string, limit: number): Promise<AccountRow[]> {
+  return reader<AccountRow[]>`
+    select id, trader_id as "traderId", kind, mode, margin_asset_id as "marginAssetId"
+    from account where trader_id = ${traderId} order by id limit ${limit}`;
+}
+
 export interface LedgerRow {
   readonly id: string;
   readonly accountId: string;

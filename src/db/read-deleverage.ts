@@ -77,6 +77,15 @@ export async function readEventsOf(
   return byParent(marketIds, rows, (row) => row.marketId);
 }
 
+/** Those of the events in which an account of the trader took part, as the bankrupt or as a counterparty. */
+export async function readEventsWith(reader: Reader, traderId: string, ids: readonly string[]): Promise<Set<string>> {
+  const rows = await reader<{ id: string }[]>`
+    select e.id from deleverage_event e where e.id = any(${[...ids]}::bigint[]) and exists (
+      select 1 from account a where a.trader_id = ${traderId} and (a.id = e.account_id or exists (
+        select 1 from deleverage_leg l where l.account_id = a.id and l.event_id = e.id)))`;
+  return new Set(rows.map(({ id }) => id));
+}
+
 export interface LegTotals {
   readonly eventId: string;
   readonly legCount: number;
@@ -167,6 +176,20 @@ export async function readLegsOfAccounts(
       order by id desc limit ${page.limit}) l
     order by l.account_id, l.id desc`;
   return byParent(accountIds, rows, (row) => row.accountId);
+}
+
+/** Newest first, of all accounts of a trader. */
+export async function readLegsOfTrader(
+  reader: Reader,
+  traderId: string,
+  page: PageRequest,
+): Promise<DeleverageLegRow[]> {
+  return reader<DeleverageLegRow[]>`
+    select ${legColumns(reader)} from account a cross join lateral (
+      select * from deleverage_leg where account_id = a.id and id < ${startOf(page, 'DOWN')}::bigint
+      order by id desc limit ${page.limit}) l
+    where a.trader_id = ${traderId}
+    order by l.id desc limit ${page.limit}`;
 }
 
 export interface DeleverageSkipRow {

@@ -50,10 +50,10 @@ export async function planDrop(reader: Reader): Promise<Drop> {
   };
 }
 
-/** One line for a shell. */
-export async function dropOperation(reader: Reader, url: string): Promise<string> {
+/** What a shell's curl sends. */
+export async function dropOperation(reader: Reader): Promise<string> {
   // No quote of any kind that bash would end at: ids, symbols and decimals only.
-  return `curl -s ${url} -H 'content-type: application/json' -d '${JSON.stringify(await planDrop(reader))}'`;
+  return JSON.stringify(await planDrop(reader));
 }
 
 function thinBook(marketId: Dropped, mark: Decimal): { readonly bids: Level[]; readonly asks: Level[] } {

@@ -2,9 +2,17 @@ import type { EventFacts } from '../db/explanation-facts.js';
 import type { LiquidationRow } from '../db/read-liquidations.js';
 import { amount, contracts, count, isNegative, sideWord, time, withoutSign } from './wording.js';
 
+/** Who reads it: a counterparty learns what became of its position and why, and nothing of who the bankrupt is. */
+export type Told = 'ALL' | 'COUNTERPARTY';
+
 /** The sentences that an event and each of its legs share. Every number in them is a stored one. */
-export function eventSentences(facts: EventFacts): string[] {
-  return [whoAndWhen(facts), triggerSentence(facts), triedSentence(facts), priceSentence(facts)];
+export function eventSentences(facts: EventFacts, told: Told): string[] {
+  return [
+    told === 'ALL' ? whoAndWhen(facts) : when(facts),
+    triggerSentence(facts),
+    triedSentence(facts),
+    priceSentence(facts),
+  ];
 }
 
 function whoAndWhen({ event, market }: EventFacts): string {
@@ -13,6 +21,13 @@ function whoAndWhen({ event, market }: EventFacts): string {
   return (
     `ADL event ${event.id} in ${event.marketId}, ${time(event.at)}: the position of ${event.accountId} (${position}) had to be closed, ` +
     `because the account was bankrupt: equity ${equity}, against a maintenance of ${amount(event.maintenanceBefore)}.`
+  );
+}
+
+function when({ event }: EventFacts): string {
+  return (
+    `ADL event ${event.id} in ${event.marketId}, ${time(event.at)}: a position (${contracts(event.sizeBefore)} ${sideWord(event.sizeBefore)}) ` +
+    'had to be closed, because its account was bankrupt.'
   );
 }
 

@@ -9,7 +9,7 @@ export function explainEvent(facts: EventFacts): string {
   const { legs, totals, skips } = facts;
   const untold = totals.legCount - legs.length;
   return [
-    ...eventSentences(facts),
+    ...eventSentences(facts, 'ALL'),
     outcomeSentence(facts),
     ...legs.map((leg) => legLine(facts, leg)),
     ...(untold > 0 ? [`… and ${count(untold, 'leg')} more.`] : []),

@@ -1,11 +1,18 @@
 import type { EventFacts } from '../db/explanation-facts.js';
 import type { DeleverageLegRow } from '../db/read-deleverage.js';
-import { eventSentences } from './event-sentences.js';
+import { dec } from '../risk/decimal.js';
+import { toldToTrader } from '../risk/ranking.js';
+import { eventSentences, type Told } from './event-sentences.js';
 import { amount, contracts, isNegative, sideWord, time, withoutSign } from './wording.js';
 
 /** Why this account, why this much and why at this price. Pure: the same rows give the same sentences. */
-export function explainLeg(facts: EventFacts, leg: DeleverageLegRow): string {
-  return [...eventSentences(facts), rankSentence(facts, leg), shownSentence(leg), closeSentence(facts, leg)].join('\n');
+export function explainLeg(facts: EventFacts, leg: DeleverageLegRow, told: Told): string {
+  return [
+    ...eventSentences(facts, told),
+    rankSentence(facts, leg, told),
+    shownSentence(leg),
+    closeSentence(facts, leg),
+  ].join('\n');
 }
 
 /** The leg in one line, for a list of them. */
@@ -18,12 +25,14 @@ export function legLine(facts: EventFacts, leg: DeleverageLegRow): string {
   );
 }
 
-function rankSentence({ event }: EventFacts, leg: DeleverageLegRow): string {
+function rankSentence({ event }: EventFacts, leg: DeleverageLegRow, told: Told): string {
   if (leg.rank === null || leg.queueLength === null || leg.sizeAhead === null) {
     return `Rank: ${leg.accountId} was no candidate of the queue; it was taken as the last resort, at the mark, where nobody concedes.`;
   }
   const place = `Rank: ${leg.accountId} was ${leg.rank} of ${leg.queueLength} ${event.side === 'LONG' ? 'longs' : 'shorts'}`;
-  return `${place}, with ${contracts(leg.sizeAhead)} ahead; ${scoreClause(leg)}.`;
+  const ahead =
+    told === 'ALL' ? contracts(leg.sizeAhead) : `about ${contracts(toldToTrader(dec(leg.sizeAhead)).toFixed())}`;
+  return `${place}, with ${ahead} ahead; ${scoreClause(leg)}.`;
 }
 
 function scoreClause({ scoreName, scoreValue, profitRatio, leverage }: DeleverageLegRow): string {

@@ -1,4 +1,6 @@
 import { performance } from 'node:perf_hooks';
+import type { Caller } from '../access/caller.js';
+import type { Verify } from '../access/verify.js';
 import type { BookFollower, FollowedBook } from '../book/follower.js';
 import type { SelfCheck } from '../book/self-check.js';
 import type { Sql } from '../db/connect.js';
@@ -24,6 +26,9 @@ export interface ApiParts extends Clients {
   readonly primary?: Clients;
   readonly book: Pick<BookFollower, 'current' | 'refresh'>;
   readonly log: Log;
+  readonly verify: Verify;
+  /** Sites whose pages may ask. */
+  readonly corsOrigins: readonly string[];
   readonly runJob: RunJob;
   readonly selfCheck: Pick<SelfCheck, 'status'>;
 }
@@ -31,6 +36,8 @@ export interface ApiParts extends Clients {
 /** Of one request. */
 export interface Context {
   readonly parts: ApiParts;
+  readonly caller: Caller;
+  /** The caller as the audit log names him. */
   readonly actor: Actor;
   sql: Sql;
   prisma: Prisma;
@@ -39,9 +46,9 @@ export interface Context {
   loaders: Loaders;
 }
 
-export function makeContext(parts: ApiParts, actor: Actor): Context {
+export function makeContext(parts: ApiParts, caller: Caller, actor: Actor): Context {
   const { sql, prisma, book } = parts;
-  return { parts, actor, sql, prisma, book: book.current(), loaders: makeLoaders(sql, prisma) };
+  return { parts, caller, actor, sql, prisma, book: book.current(), loaders: makeLoaders(sql, prisma) };
 }
 
 /** A mutation writes to the primary, and reads there what it has written: a standby may not show it yet. */

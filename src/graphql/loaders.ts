@@ -5,6 +5,7 @@ import { readAccounts, readLedger, readMarginCallsOf, type CallStatuses } from '
 import {
   readEvents,
   readEventsOf,
+  readEventsWith,
   readLegs,
   readLegsOfAccounts,
   readLegsOfEvents,
@@ -38,6 +39,12 @@ export interface PageKey<F = null> {
   readonly filter: F;
 }
 
+/** Whether an account of the trader took part in the event. */
+export interface PartyKey {
+  readonly eventId: string;
+  readonly traderId: string;
+}
+
 /** Made anew for each request: whatever its page sizes, each kind of read is one statement per distinct page. */
 export type Loaders = ReturnType<typeof makeLoaders>;
 
@@ -63,6 +70,9 @@ export function makeLoaders(sql: Sql, prisma: Prisma) {
     event: one(readEvents),
     eventLink: one((reader, ids) => readLinks(reader, 'DELEVERAGE', ids)),
     auditLink: one((reader, ids) => readLinks(reader, 'AUDIT_LOG', ids)),
+    isPartyOf: new DataLoader((keys: readonly PartyKey[]) => readParties(sql, keys), {
+      cacheKeyFn: ({ eventId, traderId }: PartyKey) => `${eventId} ${traderId}`,
+    }),
     legTotals: one(readLegTotals),
     leg: one(readLegs),
     skips: one(readSkips),
@@ -103,6 +113,16 @@ function pageLoader<R, F = null>(
     },
     { cacheKeyFn: (key) => `${key.parent} ${askedOf(key)}` },
   );
+}
+
+/** A request has one caller, so one trader. */
+async function readParties(sql: Sql, keys: readonly PartyKey[]): Promise<boolean[]> {
+  const ids = keys.map(({ eventId }) => eventId);
+  const found = new Map<string, Set<string>>();
+  for (const { traderId } of keys) {
+    if (!found.has(traderId)) found.set(traderId, await readEventsWith(sql, traderId, ids));
+  }
+  return keys.map(({ eventId, traderId }) => found.get(traderId)?.has(eventId) === true);
 }
 
 async function readTraders(

@@ -1,3 +1,4 @@
+import { allows } from '../access/caller.js';
 import type { MarketRow } from '../db/read-markets.js';
 import type { MarketAdl, MarketResolvers, PositionSide } from '../generated/graphql.js';
 import { value } from '../risk/contract.js';
@@ -100,12 +101,15 @@ function marketAdlOf(marketId: string, side: PositionSide, { book }: Context): M
   };
 }
 
-function adlQueueOf(marketId: string, args: PageArgs & { readonly side: PositionSide }, { book }: Context) {
+function adlQueueOf(marketId: string, args: PageArgs & { readonly side: PositionSide }, { book, caller }: Context) {
   const market = marketInBook(marketId, book);
-  const page = parsePage('adlQueue', args);
+  // A place by score and account would tell both, the one that is given and, tried often enough, the one that is taken.
+  const isExact = allows(caller, 'read:risk');
+  const list = isExact ? 'adlQueue' : 'adlQueueByRank';
+  const page = parsePage(list, args);
   const ranking = book.ranking(marketId, args.side);
-  const from = firstRankBehind(ranking, page.after);
-  const length = Math.min(page.first + 1, ranking.queueLength - from + 1);
+  const from = isExact ? firstRankBehind(ranking, page.after) : Number(keysetOf(page).after ?? 0) + 1;
+  const length = Math.max(0, Math.min(page.first + 1, ranking.queueLength - from + 1));
   const rows = Array.from({ length }, (_, i) => ranking.entryAt(from + i)).map((entry) => ({
     ...entry,
     account: { id: entry.accountId },
@@ -113,10 +117,9 @@ function adlQueueOf(marketId: string, args: PageArgs & { readonly side: Position
     percentile: percentileOf(entry, ranking.queueSize),
     score: toAdlScore(market, entry.score),
   }));
-  const connection = toConnection('adlQueue', page, rows, (row) => [
-    row.score.value === null ? '' : String(row.score.value),
-    row.accountId,
-  ]);
+  const connection = toConnection(list, page, rows, (row) =>
+    isExact ? [row.score.value === null ? '' : String(row.score.value), row.accountId] : [String(row.rank)],
+  );
   return { ...connection, rankingId: ranking.id };
 }
 

@@ -11,7 +11,6 @@ import { haltMarket, resumeMarket } from '../ingest/market-status.js';
 import { createMarket, setBrackets, setPolicy } from '../ingest/markets.js';
 import { confirmPrice } from '../ingest/prices.js';
 import { auditedLap } from '../jobs/audited-lap.js';
-import { actorOf } from './actor.js';
 import { takeNewBook, type Context } from './context.js';
 import { toUserErrors, type InputShape } from './errors.js';
 import { toCounts } from './job.js';
@@ -156,7 +155,7 @@ async function change<K extends string, T>(
 
 function actionOf({ actor }: Context, { fieldName, input, target: [type, id] }: Asked): AdminAction {
   const reason = 'reason' in input && typeof input.reason === 'string' ? input.reason : null;
-  return { actor: actorOf(actor, input), name: fieldName, target: { type, id }, input, reason };
+  return { actor, name: fieldName, target: { type, id }, input, reason };
 }
 
 async function changeMarket<I extends { readonly marketSymbol: string }>(

@@ -1,3 +1,4 @@
+import { allows } from '../access/caller.js';
 import type { Indicator } from '../book/book.js';
 import type { AccountMargin } from '../book/account-margin.js';
 import type { MarketState } from '../db/risk-state.js';
@@ -7,7 +8,8 @@ import { sideOf } from '../risk/contract.js';
 import { liquidationDistance, liquidationPrice } from '../risk/liquidation-price.js';
 import { effectiveLeverage, type AccountValuation, type PositionValuation } from '../risk/margin.js';
 import { entryPrice, type Holding } from '../risk/position.js';
-import type { Score } from '../risk/ranking.js';
+import type { Decimal } from '../risk/decimal.js';
+import { toldToTrader, type Score } from '../risk/ranking.js';
 import type { Context } from './context.js';
 import { freshnessOfAccount } from './freshness.js';
 import { nodeId } from './node-id.js';
@@ -95,12 +97,17 @@ export const adlIndicatorResolvers: AdlIndicatorResolvers = {
   level: ofRanked(({ level }) => level),
   rank: ofRanked(({ rank }) => rank),
   queueLength: ofRanked(({ queueLength }) => queueLength),
-  sizeAhead: ofRanked(({ sizeAhead }) => sizeAhead),
-  percentile: ofRanked(({ percentile }) => percentile),
+  sizeAhead: ofRanked(({ sizeAhead }, context) => toldTo(context, sizeAhead)),
+  percentile: ofRanked(({ percentile }, context) => toldTo(context, percentile)),
   score: ofRanked(({ score }, { book }, { marketId }) => toAdlScore(book.markets.get(marketId), score)),
   rankingId: ofRanked(({ rankingId }) => rankingId),
   freshness: ({ accountId }, _args, { book }) => freshnessOfAccount(book, accountId),
 };
+
+/** A figure that sizes of others are in: exact for those who may see them. */
+export function toldTo({ caller }: Context, figure: Decimal): Decimal {
+  return allows(caller, 'read:risk') ? figure : toldToTrader(figure);
+}
 
 export function toAdlScore(market: MarketState | undefined, { value, profitRatio, leverage }: Score): AdlScore {
   if (market === undefined) throw new Error('a score without its market');

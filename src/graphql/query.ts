@@ -19,6 +19,7 @@ import { systemStatus } from './system-status.js';
 
 export const queryResolvers: QueryResolvers = {
   node: (_root, { id }, context) => findNode(id, context),
+  viewer: (_root, _args, { caller }) => (caller.subject === null ? null : caller),
   systemStatus: (_root, _args, context) => systemStatus(context),
   market: async (_root, { symbol }, { loaders }) =>
     (await loaders.market.load(symbol)) === null ? null : { id: symbol },

@@ -21,6 +21,7 @@ import { priceQuoteResolvers } from './price-quote.js';
 import { queryResolvers } from './query.js';
 import { bigIntScalar, dateTimeScalar, decimalScalar } from './scalars.js';
 import { traderResolvers } from './trader.js';
+import { viewerResolvers } from './viewer.js';
 
 export const resolvers: Resolvers = {
   Decimal: decimalScalar,
@@ -50,4 +51,5 @@ export const resolvers: Resolvers = {
   Position: positionResolvers,
   PriceQuote: priceQuoteResolvers,
   Trader: traderResolvers,
+  Viewer: viewerResolvers,
 };

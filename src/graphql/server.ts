@@ -7,8 +7,10 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { readClock } from '../db/record-notice.js';
 import { messageOf } from '../errors.js';
 import { findLateJob } from '../jobs/late-job.js';
-import { callerOf } from './actor.js';
+import { actorOf } from './actor.js';
+import { callerOf } from './caller.js';
 import { bookAgeMs, makeContext, type ApiParts, type Context } from './context.js';
+import { allowOrigins } from './cors.js';
 import { makeFormatError } from './errors.js';
 import { BOOK_LIMIT_MS } from './freshness.js';
 import { mutationsToPrimary } from './mutations-to-primary.js';
@@ -35,13 +37,17 @@ const MOST_DIRECTIVES = 20;
 
 export async function createServer(parts: ApiParts): Promise<ApiServer> {
   const app = Fastify({ bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: 'idle', return503OnClosing: true });
+  allowOrigins(app, parts.corsOrigins);
   const apollo = makeApollo(parts, app);
   await apollo.start();
   app.route({
     url: '/graphql',
     method: ['GET', 'POST', 'OPTIONS'],
     handler: fastifyApolloHandler(apollo, {
-      context: ({ headers }) => Promise.resolve(makeContext(parts, callerOf(headers))),
+      context: async ({ headers }) => {
+        const caller = await callerOf(parts.verify, headers.authorization);
+        return makeContext(parts, caller, actorOf(caller, headers));
+      },
     }),
   });
   app.get('/healthz', async (_request, reply) => {

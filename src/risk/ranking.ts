@@ -1,5 +1,4 @@
-import { ONE, ZERO, clampedRatio, dec, signOf, truncatedFraction } from './decimal.js';
-import type { Decimal } from './decimal.js';
+import { Decimal, ONE, ZERO, clampedRatio, dec, signOf, truncatedFraction } from './decimal.js';
 import type { Side } from './contract.js';
 import { indexOfPosition, positionAt, weights } from './margin.js';
 import type { AccountValuation, Fraction, ScoreName } from './margin.js';
@@ -54,6 +53,14 @@ export interface PublishedRanking {
   levelSizes(): readonly Decimal[];
   /** Markets whose prices it rests on: all of those in which an account of the queue has a position. */
   restsOn(): ReadonlySet<string>;
+}
+
+/** Digits of the sizes of others that a trader is shown. */
+const TOLD_DIGITS = 2;
+
+/** What a trader is told of a figure that sizes of others are in: truncated, so that nobody believes more before them than there is. */
+export function toldToTrader(figure: Decimal): Decimal {
+  return figure.toSignificantDigits(TOLD_DIGITS, Decimal.ROUND_DOWN);
 }
 
 const LEVELS = 5;

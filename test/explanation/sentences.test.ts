@@ -159,7 +159,7 @@ describe('the sentences', () => {
   });
 
   it('tell a leg at the mark from one at the price', () => {
-    expect(explainLeg(facts, leg).split('\n').slice(4)).toEqual([
+    expect(explainLeg(facts, leg, 'ALL').split('\n').slice(4)).toEqual([
       'Rank: lp was no candidate of the queue; it was taken as the last resort, at the mark, where nobody concedes.',
       'Shown before: no level had been published for this position.',
       'Closed: 1 of its 5 contracts long, at the mark, since nobody could lawfully take more at the price: 50000, worth 0.002 BTC against 0.002 at the mark: 0 BTC conceded; realized PnL 0, 4 contracts left; its equity was not known.',
@@ -169,13 +169,13 @@ describe('the sentences', () => {
   it('tell a score by its sign rule, and who had none', () => {
     const ranked = { ...leg, rank: 2, queueLength: 4, sizeAhead: '3', levelShown: 4, levelShownAt: AT };
     const rankLine = (more: Partial<DeleverageLegRow>): string | undefined =>
-      explainLeg(facts, { ...ranked, ...more }).split('\n')[4];
+      explainLeg(facts, { ...ranked, ...more }, 'ALL').split('\n')[4];
     expect(rankLine({ scoreValue: '-0.05', profitRatio: '-0.1', leverage: '2' })).toBe(
       'Rank: lp was 2 of 4 longs, with 3 contracts ahead; score LEVERAGED_RETURN -0.05 = profit ratio -0.1 ÷ leverage 2.',
     );
     expect(rankLine({ scoreValue: null, profitRatio: '-0.1' })).toBe(
       'Rank: lp was 2 of 4 longs, with 3 contracts ahead; no score LEVERAGED_RETURN, since its equity was not positive (profit ratio -0.1).',
     );
-    expect(explainLeg(facts, { ...ranked, concession: '-0.5' })).toContain('0.5 BTC gained, nothing conceded');
+    expect(explainLeg(facts, { ...ranked, concession: '-0.5' }, 'ALL')).toContain('0.5 BTC gained, nothing conceded');
   });
 });

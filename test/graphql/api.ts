@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream';
+import { createVerifier } from '../../src/access/verify.js';
 import { BookFollower } from '../../src/book/follower.js';
 import { SelfCheck } from '../../src/book/self-check.js';
 import type { Sql } from '../../src/db/connect.js';
@@ -6,6 +7,7 @@ import { openPrisma, type Prisma } from '../../src/db/prisma.js';
 import { runLap } from '../../src/engine/run-lap.js';
 import { createServer, type ApiServer } from '../../src/graphql/server.js';
 import { createLog } from '../../src/telemetry.js';
+import { bearer, TEST_ACCESS } from '../support/access.js';
 import { createTestDatabase } from '../support/database.js';
 import { createTestVenue, type TestVenue } from '../support/venue.js';
 
@@ -25,7 +27,8 @@ export interface TestApi {
   readonly selfCheck: SelfCheck;
   /** What it logged. */
   readonly logged: string[];
-  ask(query: string, variables?: Record<string, unknown>): Promise<Answer>;
+  /** As somebody who may do everything, unless another Authorization header is given; null: without one. */
+  ask(query: string, variables?: Record<string, unknown>, authorization?: string | null): Promise<Answer>;
   /** As `ask`, after the book has taken what the database holds; errors are not expected. */
   read(query: string, variables?: Record<string, unknown>): Promise<any>;
   stop(): Promise<void>;
@@ -35,6 +38,7 @@ export interface ApiOptions {
   /** Stand in for the database's clients, to count what is asked of them. */
   readonly watchSql?: (sql: Sql) => Sql;
   readonly watchPrisma?: (prisma: Prisma) => Prisma;
+  readonly corsOrigins?: readonly string[];
 }
 
 export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
@@ -58,10 +62,15 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
     book,
     log,
     selfCheck,
+    verify: createVerifier(TEST_ACCESS),
+    corsOrigins: options.corsOrigins ?? [],
     runJob: (dryRun, alsoStore) => runLap(sql, { worker: 'test', dryRun, alsoStore }),
   });
-  const ask = async (query: string, variables: Record<string, unknown> = {}): Promise<Answer> => {
-    const response = await server.app.inject({ method: 'POST', url: '/graphql', payload: { query, variables } });
+  const everything = await bearer();
+  const ask: TestApi['ask'] = async (query, variables = {}, authorization = everything) => {
+    const headers = authorization === null ? {} : { authorization };
+    const payload = { query, variables };
+    const response = await server.app.inject({ method: 'POST', url: '/graphql', headers, payload });
     return { status: response.statusCode, ...response.json<Omit<Answer, 'status'>>() };
   };
   return {

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SCOPES } from '../../src/access/caller.js';
 import { sealChains } from '../../src/db/chains.js';
 import { loadSchema } from '../../src/graphql/schema.js';
+import { bearer } from '../support/access.js';
 import { assertInvariants } from '../support/checks.js';
 import { actOn, aliceGoesBankrupt, startApi, type TestApi } from './api.js';
 
@@ -47,8 +49,8 @@ describe('an action of an administrator', () => {
     const [entry] = await newest();
     expect(entry).toMatchObject({
       ...{
-        actor: 'olga',
-        scopes: [],
+        actor: 'tester',
+        scopes: [...SCOPES],
         action: 'marketHalt',
         targetType: 'Market',
         targetId: 'BTCUSDT',
@@ -170,7 +172,7 @@ describe('an action of an administrator', () => {
     );
     expect(await newest()).toMatchObject([
       {
-        actor: 'pia',
+        actor: 'tester',
         targetType: 'Price',
         targetId: 'ETHUSDT/wilder',
         before: { state: 'SUSPECT' },
@@ -186,7 +188,7 @@ describe('an action of an administrator', () => {
     expect(await newest()).toMatchObject([
       {
         ...{
-          actor: 'olga',
+          actor: 'tester',
           action: 'marketHalt',
           targetId: 'NONE',
           input,
@@ -297,7 +299,7 @@ describe('the id of a request', () => {
       method: 'POST',
       url: '/graphql',
       payload: { query },
-      headers: { 'x-request-id': id },
+      headers: { 'x-request-id': id, authorization: await bearer() },
     });
     const [entry] = await newest();
     return entry.requestId;
@@ -325,7 +327,9 @@ describe('the audit log', () => {
     }
     expect(ids).toHaveLength(await count());
     expect(ids).toEqual([...ids].sort((a, b) => Number(b.slice(11)) - Number(a.slice(11))));
-    expect(await newest(50, { actor: 'pia', outcome: 'ACCEPTED' })).toMatchObject([{ action: 'priceConfirm' }]);
+    expect(await newest(50, { actor: 'tester', action: 'priceConfirm', outcome: 'ACCEPTED' })).toMatchObject([
+      { action: 'priceConfirm' },
+    ]);
     expect(await newest(50, { action: 'traderUpsert', targetType: 'Trader', targetId: 'zoe' })).toHaveLength(2);
     const [entry] = await newest();
     const { node } = await api.read('query($id: ID!) { node(id: $id) { ... on AuditEntry { requestId } } }', {

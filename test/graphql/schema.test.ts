@@ -71,6 +71,14 @@ describe('the contract', () => {
     expect(isEnumType(codes) && codes.getValues().map(({ name }) => name)).toEqual(Object.keys(ERROR_CODES));
   });
 
+  it('tells who may read what also to those who see no directives', () => {
+    const market = schema.getType('Market');
+    const fields = isObjectType(market) ? market.getFields() : {};
+    expect(schema.getType('JobRun')?.description).toBe('One recorded round of a job. Access: READ_RISK, READ_AUDIT.');
+    expect(fields['liquidations']?.description).toBe('Its liquidations, newest first. Access: READ_RISK.');
+    expect(fields['symbol']?.description).toBe("The exchange's id.");
+  });
+
   it('has no number in which money could lose digits', () => {
     expect(Object.keys(schema.getTypeMap())).not.toContain('Float');
   });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Sql } from '../../src/db/connect.js';
 import type { Prisma } from '../../src/db/prisma.js';
+import { bearer } from '../support/access.js';
 import { freshVenue, startApi, type TestApi } from './api.js';
 
 const ACCOUNTS = 30;
@@ -45,9 +46,11 @@ describe('statements of a request', () => {
   });
   afterAll(() => api.stop());
 
-  async function count(query: string, first: number): Promise<number> {
+  async function count(query: string, first: number, authorization?: string | null): Promise<number> {
+    await api.book.refresh();
     asked = 0;
-    await api.read(query, { first });
+    const answer = await api.ask(query, { first }, authorization);
+    expect(answer).not.toHaveProperty('errors');
     return asked;
   }
 
@@ -72,5 +75,19 @@ describe('statements of a request', () => {
     expect(deleverageEvents.edges.length).toBeGreaterThan(10);
     const small = await count(query, 2);
     expect(await count(query, 100)).toBeLessThanOrEqual(small + TICKS);
+  });
+
+  it('do not grow with the page for whoever may see little of it: each object is judged, all of them at once', async () => {
+    const query = `query($first: Int) {
+      forcedTrades(first: $first) { edges { node { account { kind } counterparty { kind } liquidation { closed } leg { rank } } } }
+      deleverageEvents(first: $first) { edges { node { account { kind } trigger { value } fundPaid liquidation { closed } } } }
+      insuranceFunds { ledger(first: $first) { edges { node { amount account { kind } } } } }
+      viewer { accounts { positions { size account { kind } adl { rank sizeAhead } } margin { equity } }
+        deleverageLegs(first: $first) { edges { node { explanation event { trigger { value } } } } } } }`;
+    const trader = await bearer({ scopes: ['read:account'], traderId: 'a' });
+    for (const caller of [trader, null]) {
+      const small = await count(query, 2, caller);
+      expect(await count(query, 100, caller)).toBeLessThanOrEqual(small + TICKS);
+    }
   });
 });

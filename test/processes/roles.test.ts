@@ -4,6 +4,7 @@ import { verifyChain } from '../../src/db/chains.js';
 import { readClock } from '../../src/db/record-notice.js';
 import { runLap } from '../../src/engine/run-lap.js';
 import { microsecondsBetween } from '../../src/risk/instant.js';
+import { bearer } from '../support/access.js';
 import { assertInvariants } from '../support/checks.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import type { Row } from 'postgres';
@@ -215,10 +216,11 @@ describe('the roles', () => {
     await openVenue(database.sql);
     const [api, engine] = await Promise.all([serve('api', database), serve('engine', database)]);
     await settled(database.sql);
+    const authorization = await bearer({ scopes: ['write:admin'] });
     const post = (origin: string, query: string): Promise<Response> =>
       fetch(`${origin}/graphql`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', authorization },
         body: JSON.stringify({ query }),
       });
     expect((await post(engine.origin, '{ __typename }')).status).toBe(404);

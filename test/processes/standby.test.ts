@@ -11,12 +11,13 @@ import { inTransaction } from '../../src/db/transaction.js';
 import { runLap } from '../../src/engine/run-lap.js';
 import { JobRunner } from '../../src/jobs/runner.js';
 import { createLog } from '../../src/telemetry.js';
+import { bearer, TEST_ACCESS } from '../support/access.js';
 import { assertInvariants } from '../support/checks.js';
 import { testUrl } from '../support/database.js';
 import { startStandbyCluster, type StandbyCluster } from '../support/standby-cluster.js';
 import { createTestVenue, type TestVenue } from '../support/venue.js';
 
-const CONFIG = { host: '127.0.0.1', port: 0 };
+const CONFIG = { host: '127.0.0.1', port: 0, corsOrigins: [] };
 const CATCH_UP_MS = 30_000;
 
 let cluster: StandbyCluster;
@@ -70,7 +71,9 @@ afterEach(async () => {
 
 async function startApi(url = readUrl): Promise<App> {
   const log = createLog('warn', sink);
-  const app = await startApp({ databaseUrl: cluster.primaryUrl, readUrl: url, config: CONFIG, log, role: 'api' });
+  const app = await startApp({
+    ...{ databaseUrl: cluster.primaryUrl, readUrl: url, config: CONFIG, access: TEST_ACCESS, log, role: 'api' },
+  });
   apps.push(app);
   return app;
 }
@@ -88,7 +91,7 @@ interface Answer<T> {
 async function ask<T>(app: App, query: string): Promise<Answer<T>> {
   const response = await fetch(app.url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', authorization: await bearer() },
     body: JSON.stringify({ query }),
   });
   return (await response.json()) as Answer<T>;

@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { packageRoot } from '../../src/config.js';
+import { TEST_SECRET } from './access.js';
 
-/** `backstop serve` in a process of its own, as it is started from a shell. */
+/** `backstop serve` in a process of its own, as it is started from a shell; it takes the tokens of the tests. */
 export interface Served {
   /** What it printed as its address, up to the path. */
   readonly origin: string;
@@ -11,6 +12,10 @@ export interface Served {
   /** How it ended: its exit code, or the signal. */
   readonly ended: Promise<number | string>;
   signal(name: NodeJS.Signals): void;
+  /** All that it printed, once that matches. */
+  printed(pattern: RegExp): Promise<string>;
+  /** What it logged so far. */
+  said(): string;
   health(): Promise<Record<string, unknown>>;
 }
 
@@ -23,9 +28,11 @@ const BIN = path.join(packageRoot, 'bin/backstop.js');
 
 /** Resolves when it is ready; rejects with what it said when it ends before. */
 export async function startServe(role: string, environment: Readonly<Record<string, string>>): Promise<Served> {
-  const { child, ended } = spawnServe(role, environment);
+  const { child, ended, said } = spawnServe(role, environment);
+  let printed = '';
   const ready = new Promise<string>((resolve) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
+      printed += `${line}\n`;
       const origin = /http:\/\/[^/\s]+/.exec(line)?.[0];
       if (origin !== undefined) resolve(origin);
     });
@@ -40,6 +47,11 @@ export async function startServe(role: string, environment: Readonly<Record<stri
     pid: child.pid ?? 0,
     ended: ended.then(({ code }) => code),
     signal: (name) => child.kill(name),
+    said,
+    async printed(pattern) {
+      while (!pattern.test(printed)) await new Promise((resolve) => setTimeout(resolve, 20));
+      return printed;
+    },
     health: async () => (await (await fetch(`${origin}/healthz`)).json()) as Record<string, unknown>,
   };
 }
@@ -51,7 +63,11 @@ export async function refusalOfServe(role: string, environment: Readonly<Record<
 
 function spawnServe(role: string, environment: Readonly<Record<string, string>>) {
   const child = spawn(process.execPath, [BIN, 'serve', '--role', role], {
-    env: { ...process.env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'warn', BACKSTOP_DEMO: 'off', ...environment },
+    env: {
+      ...process.env,
+      ...{ HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'warn', BACKSTOP_DEMO: 'off', JWT_SECRETS: TEST_SECRET },
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   // A test run that was killed leaves nothing behind.
@@ -65,5 +81,5 @@ function spawnServe(role: string, environment: Readonly<Record<string, string>>)
       resolve({ code: code ?? signal ?? 'unknown', said });
     });
   });
-  return { child, ended };
+  return { child, ended, said: () => said };
 }
