@@ -45,6 +45,7 @@ export async function openStandby(url: string, primary: Sql, log: Log): Promise<
     },
     readingOwnWrites: (book) => ({
       current: () => book.current(),
+      onBook: (listener) => book.onBook(listener),
       refresh: async () => {
         await seen();
         return book.refresh();

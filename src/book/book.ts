@@ -4,6 +4,7 @@ import type { PublishedRanking, RankEntry } from '../risk/ranking.js';
 import type { Decimal } from '../risk/decimal.js';
 import type { Side } from '../risk/contract.js';
 import type { AccountMargin } from './account-margin.js';
+import type { Glance } from './glance.js';
 import type { LevelChanges } from './level-changes.js';
 import type { NearPosition } from './near-liquidation.js';
 
@@ -24,6 +25,8 @@ export interface Book extends Circumstances {
   readonly accountCount: number;
   account(accountId: string): Account | undefined;
   margin(accountId: string): AccountMargin | undefined;
+  /** Its status and the levels of its positions, without any figure: for those who watch for changes. */
+  glance(accountId: string): Glance | undefined;
   /** Whether the account has a position in the market. */
   holds(accountId: string, marketId: string): boolean;
   /** The newest recorded transition of the account's status. */

@@ -8,6 +8,7 @@ import type { AccountMargin } from './account-margin.js';
 import type { Book, Indicator, OpenInterest, StatusCounts } from './book.js';
 import { at, hasAccount, NO_ROW, TRADER } from './column-reader.js';
 import type { Columns } from './columns.js';
+import { glanceAt, type Glance } from './glance.js';
 import { closedSince, compareLevels, type LevelChanges } from './level-changes.js';
 import { liquidationOrder } from './liquidation-order.js';
 import { queueKey, type Members } from './members.js';
@@ -107,7 +108,7 @@ export class ColumnBook implements Book {
     return this.#state.circumstances.funds;
   }
   get accountCount(): number {
-    return this.#state.heads.rows.reduce((count, row) => (row === NO_ROW ? count : count + 1), 0);
+    return this.#state.heads.rows.filter((row) => row !== NO_ROW).length;
   }
 
   account(accountId: string): Account | undefined {
@@ -117,6 +118,11 @@ export class ColumnBook implements Book {
   margin(accountId: string): AccountMargin | undefined {
     const slot = this.#slot(accountId);
     return slot === undefined ? undefined : this.#marginIn(slot);
+  }
+
+  glance(accountId: string): Glance | undefined {
+    const slot = this.#slot(accountId);
+    return slot === undefined ? undefined : glanceAt(this.#state, slot, (id, side) => this.ranking(id, side));
   }
 
   holds(accountId: string, marketId: string): boolean {
@@ -156,10 +162,8 @@ export class ColumnBook implements Book {
   }
 
   unranked(marketId: string, side: Side): readonly string[] {
-    const { columns, heads, margins } = this.#state;
-    const slots = [...this.#members(marketId, side).slots].filter(
-      (slot) => at(columns.arrays.kinds, at(heads.rows, slot)) !== TRADER || at(margins.held, slot) === 1,
-    );
+    const ranking = this.ranking(marketId, side);
+    const slots = [...this.#members(marketId, side).slots].filter((slot) => ranking.rankOfSlot(slot) === null);
     return slots.map((slot) => this.#id(slot)).sort();
   }
 
@@ -187,10 +191,8 @@ export class ColumnBook implements Book {
 
   indicator(accountId: string, marketId: string): Indicator | undefined {
     const key = `${accountId} ${marketId}`;
-    if (this.#indicators.has(key)) return this.#indicators.get(key);
-    const made = this.#makeIndicator(accountId, marketId);
-    this.#indicators.set(key, made);
-    return made;
+    if (!this.#indicators.has(key)) this.#indicators.set(key, this.#makeIndicator(accountId, marketId));
+    return this.#indicators.get(key);
   }
 
   #makeIndicator(accountId: string, marketId: string): Indicator | undefined {
@@ -258,11 +260,9 @@ export class ColumnBook implements Book {
   }
 
   #marginIn(slot: number): AccountMargin {
-    const known = this.#known.get(slot);
-    if (known !== undefined) return known;
-    const made = exactMargin(this.#state, slot);
-    this.#known.set(slot, made);
-    return made;
+    const margin = this.#known.get(slot) ?? exactMargin(this.#state, slot);
+    this.#known.set(slot, margin);
+    return margin;
   }
 
   #members(marketId: string, side: Side): Members {

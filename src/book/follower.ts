@@ -62,6 +62,7 @@ export class BookFollower {
   #awaited: Promise<FollowedBook> | undefined;
   #refreshing: Promise<void> | undefined;
   #isWanted = false;
+  readonly #listeners = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: FollowerOptions) {
@@ -90,6 +91,12 @@ export class BookFollower {
   taken(): TakenBook {
     if (this.#taken === undefined) throw new Error('the book has not been taken yet');
     return this.#taken;
+  }
+
+  /** Calls `listener` after each newer book, until what it returns is called. */
+  onBook(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Something changed, or may have: a refresh follows, one at a time, however many hints come meanwhile. */
@@ -188,6 +195,7 @@ export class BookFollower {
     this.#taken = taken;
     this.#base = taken;
     this.#takenBy = number;
+    for (const tell of this.#listeners) tell();
   }
 
   #tellOfAnotherHistory(was: HistoryPlace, is: HistoryPlace): void {

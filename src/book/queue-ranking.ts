@@ -69,9 +69,13 @@ export class QueueRanking implements PublishedRanking {
   }
 
   rankOf(accountId: string): number | null {
-    const { columns, members, queue } = this.#of;
-    const slot = columns.names.slotOf(accountId);
-    const member = slot === undefined ? -1 : indexOf(members.slots, slot);
+    const slot = this.#of.columns.names.slotOf(accountId);
+    return slot === undefined ? null : this.rankOfSlot(slot);
+  }
+
+  rankOfSlot(slot: number): number | null {
+    const { members, queue } = this.#of;
+    const member = indexOf(members.slots, slot);
     const rank = member < 0 ? 0 : at(queue.ranks, member);
     return rank === 0 ? null : rank;
   }

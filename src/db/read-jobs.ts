@@ -36,7 +36,7 @@ export interface JobRunRow {
   readonly failure: string | null;
 }
 
-function runColumns(reader: Reader): ReturnType<Reader> {
+export function readRunColumns(reader: Reader): ReturnType<Reader> {
   return reader`r.job_id as "jobId", r.round, r.status, r.worker, r.started_at as "startedAt", r.ended_at as "endedAt",
     r.attempts, r.counts, r.failure`;
 }
@@ -44,7 +44,7 @@ function runColumns(reader: Reader): ReturnType<Reader> {
 /** Newest first, of each job its own page; `after` is the round of the last run seen. */
 export async function readRunsOf(reader: Reader, jobIds: readonly string[], page: PageRequest): Promise<JobRunRow[][]> {
   const rows = await reader<JobRunRow[]>`
-    select ${runColumns(reader)} from unnest(${[...jobIds]}::text[]) as p (id) cross join lateral (
+    select ${readRunColumns(reader)} from unnest(${[...jobIds]}::text[]) as p (id) cross join lateral (
       select * from job_run where job_id = p.id and round < ${startOf(page, 'DOWN')}::bigint
       order by round desc limit ${page.limit}) r
     order by r.job_id, r.round desc`;
@@ -54,7 +54,7 @@ export async function readRunsOf(reader: Reader, jobIds: readonly string[], page
 /** A run by its job and round; null where there is none. */
 export async function readRun(reader: Reader, jobId: string, round: string): Promise<JobRunRow | null> {
   const [row] = await reader<JobRunRow[]>`
-    select ${runColumns(reader)} from job_run r where r.job_id = ${jobId} and r.round = ${round}::bigint`;
+    select ${readRunColumns(reader)} from job_run r where r.job_id = ${jobId} and r.round = ${round}::bigint`;
   return row ?? null;
 }
 
@@ -71,7 +71,7 @@ export async function readAllRuns(reader: Reader, after: RunPlace | null, limit:
       ? reader`true`
       : reader`(r.started_at, r.job_id, r.round) < (${after.startedAt}::timestamptz, ${after.jobId}::text collate "C", ${after.round}::bigint)`;
   return reader<JobRunRow[]>`
-    select ${runColumns(reader)} from job_run r where ${behind}
+    select ${readRunColumns(reader)} from job_run r where ${behind}
     order by r.started_at desc, r.job_id desc, r.round desc limit ${limit}`;
 }
 

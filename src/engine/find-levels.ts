@@ -29,11 +29,8 @@ async function compareWithAll(tx: Tx, after: Book): Promise<Omit<LevelChanges, '
   const queues = new Map(marketIds.map((marketId) => [marketId, queuesOf(after, marketId)]));
   await readShownLevels(tx, ({ marketId, level, accountIds }) => {
     for (const accountId of accountIds) {
-      if (!after.holds(accountId, marketId)) gone.push({ accountId, marketId });
-      for (const { ranking, shown } of queues.get(marketId) ?? []) {
-        const rank = ranking.rankOf(accountId);
-        if (rank !== null) shown[rank] = level;
-      }
+      const isRanked = (queues.get(marketId) ?? []).some((queue) => noteShown(queue, accountId, level));
+      if (!isRanked && !after.holds(accountId, marketId)) gone.push({ accountId, marketId });
     }
   });
   for (const { ranking, shown } of [...queues.values()].flat()) {
@@ -51,6 +48,13 @@ async function compareWithAll(tx: Tx, after: Book): Promise<Omit<LevelChanges, '
 interface ShownQueue {
   readonly ranking: PublishedRanking;
   readonly shown: Uint8Array;
+}
+
+/** False: the account has no place in this queue. */
+function noteShown({ ranking, shown }: ShownQueue, accountId: string, level: number): boolean {
+  const rank = ranking.rankOf(accountId);
+  if (rank !== null) shown[rank] = level;
+  return rank !== null;
 }
 
 function queuesOf(book: Book, marketId: string): ShownQueue[] {

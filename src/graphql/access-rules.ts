@@ -37,6 +37,7 @@ export function keepAccessRules(schema: GraphQLSchema): void {
     for (const field of fieldsOf(type)) {
       checkRule(schema, type, field);
       keepRule(schema, type, field);
+      if (type === schema.getSubscriptionType()) keepRuleOfStart(schema, type, field);
       tellRule(schema, field);
     }
   }
@@ -101,6 +102,18 @@ function keepRule(schema: GraphQLSchema, type: GraphQLObjectType, field: Field):
       may ? after(resolve(source, args, context, info), (value) => show(value, context)) : refuse(rules);
     return isFree ? answer(true) : after(meets({ typeName: type.name, rules }, source, context), answer);
   };
+}
+
+/** A stream is judged before it begins; each of its values is an object of its own and judged as one. */
+function keepRuleOfStart(schema: GraphQLSchema, type: GraphQLObjectType, field: Field): void {
+  const rules = rulesOfField(schema, type, field);
+  const { subscribe } = field;
+  if (subscribe === undefined || isOpen(rules)) return;
+  field.subscribe = (source, args, context, info) =>
+    after(meets({ typeName: type.name, rules }, source, context), (may): unknown => {
+      if (!may) throw forbidden(`${type.name}.${field.name}`, rules);
+      return subscribe(source, args, context, info);
+    });
 }
 
 function isOpen(rules: Rules): boolean {

@@ -9,6 +9,7 @@ import type { Actor } from '../db/record-audit.js';
 import type { AlsoStore, LapResult } from '../engine/run-lap.js';
 import { addMilliseconds, type Instant } from '../risk/instant.js';
 import type { Log } from '../telemetry.js';
+import type { Pulse } from './live/pulse.js';
 import { makeLoaders, type Loaders } from './loaders.js';
 
 /** Runs a round of the waterfall at once. */
@@ -24,11 +25,13 @@ export interface Clients {
 export interface ApiParts extends Clients {
   /** Where mutations go when the clients above are those of a standby, which takes no writes. */
   readonly primary?: Clients;
-  readonly book: Pick<BookFollower, 'current' | 'refresh'>;
+  readonly book: Pick<BookFollower, 'current' | 'refresh' | 'onBook'>;
   readonly log: Log;
   readonly verify: Verify;
   /** Sites whose pages may ask. */
   readonly corsOrigins: readonly string[];
+  /** A reader of streams to whom nothing could be sent for so long is closed; left out: 15 s. */
+  readonly slowReaderMs?: number;
   readonly runJob: RunJob;
   readonly selfCheck: Pick<SelfCheck, 'status'>;
 }
@@ -39,6 +42,8 @@ export interface Context {
   readonly caller: Caller;
   /** The caller as the audit log names him. */
   readonly actor: Actor;
+  /** Of the process: beats when there may be news. */
+  readonly pulse: Pulse;
   sql: Sql;
   prisma: Prisma;
   /** Taken once, so that all figures of an answer belong together; only a mutation takes a newer one. */
@@ -46,9 +51,9 @@ export interface Context {
   loaders: Loaders;
 }
 
-export function makeContext(parts: ApiParts, caller: Caller, actor: Actor): Context {
+export function makeContext(parts: ApiParts, asked: Pick<Context, 'caller' | 'actor' | 'pulse'>): Context {
   const { sql, prisma, book } = parts;
-  return { parts, caller, actor, sql, prisma, book: book.current(), loaders: makeLoaders(sql, prisma) };
+  return { ...asked, parts, sql, prisma, book: book.current(), loaders: makeLoaders(sql, prisma) };
 }
 
 /** A mutation writes to the primary, and reads there what it has written: a standby may not show it yet. */

@@ -10,6 +10,7 @@ import { insuranceFundResolvers } from './insurance-fund.js';
 import { jobResolvers, jobRunResolvers } from './job.js';
 import { ledgerEntryResolvers } from './ledger-entry.js';
 import { liquidationResolvers } from './liquidation.js';
+import { subscriptionResolvers } from './live/subscription.js';
 import { marginCallResolvers } from './margin-call.js';
 import { marginResolvers } from './margin.js';
 import { marketResolvers } from './market.js';
@@ -28,6 +29,7 @@ export const resolvers: Resolvers = {
   DateTime: dateTimeScalar,
   BigInt: bigIntScalar,
   Query: queryResolvers,
+  Subscription: subscriptionResolvers,
   Mutation: { ...feedMutations, ...venueMutations },
   Node: nodeResolvers,
   Account: accountResolvers,

@@ -3,6 +3,7 @@ import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/di
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import { ApolloArmor } from '@escape.tech/graphql-armor';
+import { specifiedRules, type GraphQLSchema, type ValidationRule } from 'graphql';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { readClock } from '../db/record-notice.js';
 import { messageOf } from '../errors.js';
@@ -14,6 +15,8 @@ import { allowOrigins } from './cors.js';
 import { makeFormatError } from './errors.js';
 import { BOOK_LIMIT_MS } from './freshness.js';
 import { mutationsToPrimary } from './mutations-to-primary.js';
+import { Pulse } from './live/pulse.js';
+import { SocketServer } from './live/socket.js';
 import { pageLimit } from './page-limit.js';
 import { loadSchema } from './schema.js';
 
@@ -22,6 +25,8 @@ export interface ApiServer {
   readonly app: FastifyInstance;
   /** Resolves to the URL of the API. Rejects when the port is taken. */
   listen(options: { readonly port: number; readonly host: string }): Promise<string>;
+  /** Open WebSockets. */
+  connections(): number;
   /** Takes no new requests, lets those under way end, within some seconds. */
   stop(): Promise<void>;
 }
@@ -34,11 +39,22 @@ const DEEPEST = 12;
 const MOST_TOKENS = 1000;
 const MOST_ALIASES = 15;
 const MOST_DIRECTIVES = 20;
+/** Freshness ends without anything coming. */
+const PULSE_MS = 1000;
 
 export async function createServer(parts: ApiParts): Promise<ApiServer> {
   const app = Fastify({ bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: 'idle', return503OnClosing: true });
   allowOrigins(app, parts.corsOrigins);
-  const apollo = makeApollo(parts, app);
+  const schema = loadSchema();
+  const rules = documentRules();
+  const pulse = new Pulse(PULSE_MS);
+  const unfollow = parts.book.onBook(() => {
+    pulse.beat();
+  });
+  const limits = { mostTokens: MOST_TOKENS, rules: [...specifiedRules, ...rules] };
+  const sockets = new SocketServer({ parts, schema, pulse, limits });
+  sockets.listenOn(app.server);
+  const apollo = makeApollo(parts, app, schema, rules);
   await apollo.start();
   app.route({
     url: '/graphql',
@@ -46,7 +62,7 @@ export async function createServer(parts: ApiParts): Promise<ApiServer> {
     handler: fastifyApolloHandler(apollo, {
       context: async ({ headers }) => {
         const caller = await callerOf(parts.verify, headers.authorization);
-        return makeContext(parts, caller, actorOf(caller, headers));
+        return makeContext(parts, { caller, actor: actorOf(caller, headers), pulse });
       },
     }),
   });
@@ -62,14 +78,19 @@ export async function createServer(parts: ApiParts): Promise<ApiServer> {
       const url = await app.listen({ port, host });
       return `${url}/graphql`;
     },
+    connections: () => sockets.connections,
     async stop() {
+      unfollow();
+      pulse.stop();
+      await sockets.stop();
       await apollo.stop();
       await app.close();
     },
   };
 }
 
-function makeApollo(parts: ApiParts, app: FastifyInstance): ApolloServer<Context> {
+/** What a document must keep beside the language's own rules, whichever way it comes. */
+function documentRules(): ValidationRule[] {
   const armor = new ApolloArmor({
     maxDepth: { n: DEEPEST, flattenFragments: true },
     maxAliases: { n: MOST_ALIASES },
@@ -77,15 +98,24 @@ function makeApollo(parts: ApiParts, app: FastifyInstance): ApolloServer<Context
     costLimit: { enabled: false },
     blockFieldSuggestion: { enabled: false },
   }).protect();
+  return armor.validationRules;
+}
+
+function makeApollo(
+  parts: ApiParts,
+  app: FastifyInstance,
+  schema: GraphQLSchema,
+  validationRules: ValidationRule[],
+): ApolloServer<Context> {
   return new ApolloServer<Context>({
-    schema: loadSchema(),
+    schema,
     introspection: true,
     csrfPrevention: true,
     cache: 'bounded',
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     parseOptions: { maxLexicalTokens: MOST_TOKENS },
-    validationRules: armor.validationRules,
+    validationRules,
     formatError: makeFormatError(parts.log),
     logger: parts.log,
     plugins: [

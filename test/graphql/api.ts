@@ -39,6 +39,7 @@ export interface ApiOptions {
   readonly watchSql?: (sql: Sql) => Sql;
   readonly watchPrisma?: (prisma: Prisma) => Prisma;
   readonly corsOrigins?: readonly string[];
+  readonly slowReaderMs?: number;
 }
 
 export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
@@ -64,6 +65,7 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
     selfCheck,
     verify: createVerifier(TEST_ACCESS),
     corsOrigins: options.corsOrigins ?? [],
+    ...(options.slowReaderMs !== undefined && { slowReaderMs: options.slowReaderMs }),
     runJob: (dryRun, alsoStore) => runLap(sql, { worker: 'test', dryRun, alsoStore }),
   });
   const everything = await bearer();

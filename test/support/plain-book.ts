@@ -1,5 +1,6 @@
 import { valuedMargin, type AccountMargin } from '../../src/book/account-margin.js';
 import type { Book, Indicator, OpenInterest, StatusCounts } from '../../src/book/book.js';
+import type { Glance, PositionGlance } from '../../src/book/glance.js';
 import type { Circumstances } from '../../src/db/risk-state.js';
 import { ColumnBook } from '../../src/book/column-book.js';
 import { Columns } from '../../src/book/columns.js';
@@ -113,6 +114,18 @@ export class PlainBook implements Book {
     const known = this.#rankings.get(key) ?? this.#makeRanking(marketId, side);
     this.#rankings.set(key, known);
     return known;
+  }
+
+  glance(accountId: string): Glance | undefined {
+    const margin = this.margin(accountId);
+    if (margin === undefined) return undefined;
+    const positions = [...margin.account.positions.keys()].sort().map((marketId): PositionGlance => {
+      const indicator = this.indicator(accountId, marketId);
+      return indicator?.state === 'RANKED'
+        ? { marketId, state: 'RANKED', level: indicator.level }
+        : { marketId, state: indicator?.state ?? 'UNKNOWN', level: null };
+    });
+    return { status: margin.status, held: margin.held, positions };
   }
 
   /** It knows no other book. */

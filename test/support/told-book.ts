@@ -12,6 +12,7 @@ export function told(book: Book): string[] {
   for (const id of ids) {
     const margin = book.margin(id);
     const { equity, maintenance, initial } = margin?.valuation ?? {};
+    lines.push(`glance ${JSON.stringify(book.glance(id))}`);
     const figures = [equity, maintenance, initial].map((figure) => figure?.toFixed() ?? '-').join(' ');
     lines.push(`${id} ${margin?.status ?? '-'} ${String(margin?.held)} ${figures}`);
   }

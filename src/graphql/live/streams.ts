@@ -1,0 +1,62 @@
+import type { Since } from '../../db/read-since.js';
+import type { Pulse } from './pulse.js';
+
+/** Something that is shown: `state` says whether it is another than before. */
+export interface Shown<T> {
+  readonly name: string;
+  readonly state: string;
+  readonly value: T;
+}
+
+/**
+ * The current value of each thing, then its newest whenever its state is another. What changes while the reader is busy is told
+ * once, as it is when he comes back, so a slow reader costs no memory.
+ */
+export async function* stateStream<T>(
+  pulse: Pulse,
+  renew: () => void,
+  look: () => readonly Shown<T>[],
+): AsyncGenerator<T, void> {
+  let told = new Map<string, string>();
+  while (!pulse.isOver) {
+    const { count } = pulse;
+    const now = new Map<string, string>();
+    for (const { name, state, value } of look()) {
+      now.set(name, state);
+      if (told.get(name) === state) continue;
+      renew();
+      yield value;
+    }
+    told = now;
+    await pulse.after(count);
+  }
+}
+
+export interface Events<Row, T> {
+  /** Place of the last row that was seen. */
+  readonly from: string;
+  readonly read: (since: Since) => Promise<readonly Row[]>;
+  readonly placeOf: (row: Row) => string;
+  readonly show: (row: Row) => T;
+}
+
+const ROWS_AT_ONCE = 100;
+
+/** Every row behind a place, in commit order, a page at a time; at the end it waits for news. */
+export async function* eventStream<Row, T>(
+  pulse: Pulse,
+  renew: () => void,
+  { from, read, placeOf, show }: Events<Row, T>,
+): AsyncGenerator<T, void> {
+  let after = from;
+  while (!pulse.isOver) {
+    const { count } = pulse;
+    const rows = await read({ after, limit: ROWS_AT_ONCE });
+    for (const row of rows) {
+      after = placeOf(row);
+      renew();
+      yield show(row);
+    }
+    if (rows.length < ROWS_AT_ONCE) await pulse.after(count);
+  }
+}
