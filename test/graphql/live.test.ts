@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Client } from 'graphql-ws';
 import WebSocket from 'ws';
 import type { Scope } from '../../src/access/caller.js';
+import { loadSchema } from '../../src/graphql/schema.js';
 import { encodeCursor } from '../../src/graphql/connection.js';
 import { bearer } from '../support/access.js';
 import type { TestVenue } from '../support/venue.js';
@@ -140,7 +141,7 @@ describe('streams of events', () => {
   let live: Listened;
   let cursors: string[];
   beforeAll(async () => {
-    crashed = await startApi({ slowReaderMs: 100 });
+    crashed = await startApi({ slowReaderMs: 500 });
     at = await crashed.server.listen({ host: '127.0.0.1', port: 0 });
     const client = connectTo(at, null);
     clients.push(client);
@@ -211,10 +212,60 @@ describe('streams of events', () => {
     socket.on('message', () => {
       if (received++ === 0) socket.pause();
     });
-    await until(() => crashed.server.connections() === others);
+    await until(() => crashed.server.connections() <= others);
     socket.resume();
     await closed;
     expect(received).toBeLessThan(2000);
+  });
+});
+
+describe('who may open which stream', () => {
+  const [EVERYBODY, HOLDERS, WATCHERS] = [
+    ['nobody', 'trader', 'risk', 'audit', 'feed', 'admin'],
+    ['trader', 'risk'],
+    ['risk', 'audit'],
+  ];
+  const OPEN_TO: Readonly<Record<string, readonly string[]>> = {
+    adlIndicatorChanged: HOLDERS,
+    marginChanged: HOLDERS,
+    deleverageLegs: HOLDERS,
+    marketAdlChanged: EVERYBODY,
+    deleverageEvents: EVERYBODY,
+    forcedTrades: EVERYBODY,
+    jobRuns: WATCHERS,
+  };
+  const SCOPES_OF: Readonly<Record<string, readonly Scope[]>> = {
+    trader: ['read:account'],
+    risk: ['read:risk'],
+    audit: ['read:audit'],
+    feed: ['write:feed'],
+    admin: ['write:admin', 'approve:admin'],
+  };
+
+  it('is said of every stream', () => {
+    const fields = Object.keys(loadSchema().getSubscriptionType()?.getFields() ?? {});
+    expect(fields.sort()).toEqual(Object.keys(OPEN_TO).sort());
+  });
+
+  it.each(EVERYBODY)('is kept for %s', async (role) => {
+    const scopes = SCOPES_OF[role];
+    const client = scopes === undefined ? asNobody() : await as(role === 'trader' ? 'bob' : null, scopes);
+    const streams = Object.keys(OPEN_TO).map((name) => {
+      const query = `subscription { ${name} { __typename } }`;
+      return [name, listen(client, query)] as const;
+    });
+    const refused: string[] = [];
+    for (const [name, stream] of streams) {
+      if (OPEN_TO[name]?.includes(role) === true) continue;
+      expect(await failureOf(stream)).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }]);
+      refused.push(name);
+    }
+    // By now the others would have been refused as well.
+    await listen(client, 'subscription { marketAdlChanged { symbol } }').next();
+    for (const [name, { told }] of streams) {
+      if (refused.includes(name)) continue;
+      expect(told.filter((each) => (each as { errors?: unknown }).errors !== undefined)).toEqual([]);
+    }
   });
 });
 
