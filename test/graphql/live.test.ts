@@ -7,7 +7,7 @@ import { encodeCursor } from '../../src/graphql/connection.js';
 import { bearer } from '../support/access.js';
 import type { TestVenue } from '../support/venue.js';
 import { aliceGoesBankrupt, freshVenue, startApi, tellOfAlice, type TestApi } from './api.js';
-import { connectTo, listen, until, type Listened } from './live.js';
+import { connectTo, listen, until, type Listened } from '../support/live.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-return, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-argument -- answers are JSON, read by the names just asked for */
 

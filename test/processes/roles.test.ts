@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Sql } from '../../src/db/connect.js';
 import { verifyChain } from '../../src/db/chains.js';
@@ -8,6 +9,7 @@ import { bearer } from '../support/access.js';
 import { assertInvariants } from '../support/checks.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import type { Row } from 'postgres';
+import { connectTo, listen } from '../support/live.js';
 import { refusalOfServe, startServe, type Served } from '../support/serve.js';
 import { createTestVenue, type TestVenue } from '../support/venue.js';
 
@@ -248,5 +250,40 @@ describe('the roles', () => {
   it('are three', async () => {
     const refused = refusalOfServe('boss', { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' });
     expect(await refused).toEqual({ code: 1, said: 'There is no role boss; there is: all, api, engine.\n' });
+  });
+});
+
+describe('a stream of one process', () => {
+  it('tells what an engine elsewhere did, each once and in order, also when nobody is told that something came', async () => {
+    const database = await createDatabase();
+    const { sql } = database;
+    const venue = await openVenue(sql);
+    const [api] = [await serve('api', database), await serve('engine', database)];
+    const client = connectTo(`${api.origin}/graphql`, null);
+    const stream = listen(client, 'subscription { forcedTrades { node { id } } }');
+    const idsOf = async (count: number): Promise<string[]> => {
+      const ids: string[] = [];
+      while (ids.length < count) {
+        const { forcedTrades } = (await stream.next()) as { forcedTrades: { node: { id: string } } };
+        ids.push(forcedTrades.node.id);
+      }
+      return ids;
+    };
+    // The stream goes on from what was there when it began: nothing must come before that.
+    await listen(client, 'subscription { marketAdlChanged(marketSymbols: ["BTCUSDT"]) { symbol } }').next();
+    let seen = 0;
+    for (const price of ['97', '94']) {
+      await tellPrice(venue, sql, price);
+      const stored = async (): Promise<string[]> =>
+        (await sql<{ id: string }[]>`select id from forced_trade order by id`).map(({ id }) => `ForcedTrade:${id}`);
+      while ((await stored()).length === seen) await sleep(20);
+      const expected = (await stored()).slice(seen);
+      expect(await idsOf(expected.length)).toEqual(expected);
+      seen += expected.length;
+      // Whoever listens is cut off: what comes before he is back is found by looking.
+      await sql`select pg_terminate_backend(pid) from pg_stat_activity
+        where query ilike 'listen%' and datname = current_database()`;
+    }
+    await client.dispose();
   });
 });
