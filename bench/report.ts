@@ -48,6 +48,10 @@ const ROWS: readonly Row[] = [
     ({ service: { panel } }) =>
       `${count(panel.requestsPerSecond)} a second, ${ms(panel.medianMs)} / ${ms(panel.p99Ms)}`,
   ],
+  [
+    'a round committed until the last of 1,000 WebSockets is told of it',
+    ({ service: { fanOut } }) => both(fanOut.times),
+  ],
   ['trades recorded a second, laps running', ({ service }) => count(service.tradesPerSecond)],
   [
     'resident memory of the process that serves and runs the laps',

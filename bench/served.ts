@@ -7,6 +7,7 @@ import { recordTrades } from '../src/ingest/trades.js';
 import { bearer } from '../test/support/access.js';
 import { startServe, type Served } from '../test/support/serve.js';
 import { pricesOf, type Prices } from './prices.js';
+import { measureFanOut, type FanOut } from './streams.js';
 import { summarize, type Times } from './timing.js';
 
 export interface ServiceTimes {
@@ -17,6 +18,7 @@ export interface ServiceTimes {
   readonly visible: Times;
   readonly visibleMarketPositions: number;
   readonly tradesPerSecond: number;
+  readonly fanOut: FanOut;
 }
 
 export interface PanelTimes {
@@ -49,9 +51,10 @@ export async function measureService(databaseUrl: string): Promise<ServiceTimes>
     const visible = await measureVisible(sql, served, prices);
     const panel = await measurePanel(sql, served);
     const tradesPerSecond = await measureTrades(sql, prices);
+    const fanOut = await measureFanOut(sql, served);
     const [market] = await sql<{ count: number }[]>`select count(*)::integer from position where market_id = ${MARKET}`;
     const residentMb = await residentMbOf(served.pid);
-    return { residentMb, panel, visible, visibleMarketPositions: market?.count ?? 0, tradesPerSecond };
+    return { residentMb, panel, fanOut, visible, visibleMarketPositions: market?.count ?? 0, tradesPerSecond };
   } finally {
     served.signal('SIGTERM');
     await served.ended;

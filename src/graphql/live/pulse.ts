@@ -3,6 +3,7 @@ export class Pulse {
   #count = 0;
   #isOver = false;
   #waiting: (() => void)[] = [];
+  readonly #shared = new Map<string, Promise<unknown>>();
   readonly #timer: NodeJS.Timeout;
 
   /** Beats at least so often: age alone can change what is shown. */
@@ -22,7 +23,15 @@ export class Pulse {
 
   beat(): void {
     this.#count++;
+    this.#shared.clear();
     for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** What is made once between two beats, whoever asks for it: readers at the same place read it together. */
+  shared<T>(key: string, make: () => Promise<T>): Promise<T> {
+    const made = (this.#shared.get(key) as Promise<T> | undefined) ?? make();
+    this.#shared.set(key, made);
+    return made;
   }
 
   /** Resolves once there was a beat after that count. */

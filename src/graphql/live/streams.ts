@@ -33,6 +33,8 @@ export async function* stateStream<T>(
 }
 
 export interface Events<Row, T> {
+  /** The same for streams that tell the same. */
+  readonly name: string;
   /** Place of the last row that was seen. */
   readonly from: string;
   readonly read: (since: Since) => Promise<readonly Row[]>;
@@ -46,12 +48,13 @@ const ROWS_AT_ONCE = 100;
 export async function* eventStream<Row, T>(
   pulse: Pulse,
   renew: () => void,
-  { from, read, placeOf, show }: Events<Row, T>,
+  { name, from, read, placeOf, show }: Events<Row, T>,
 ): AsyncGenerator<T, void> {
   let after = from;
   while (!pulse.isOver) {
     const { count } = pulse;
-    const rows = await read({ after, limit: ROWS_AT_ONCE });
+    const since = { after, limit: ROWS_AT_ONCE };
+    const rows = await pulse.shared(`${name} ${after}`, () => read(since));
     for (const row of rows) {
       after = placeOf(row);
       renew();

@@ -57,6 +57,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
     subscribe: async (_root, { after, marketSymbols }, context) => {
       const markets = await knownMarkets(marketSymbols ?? null, context);
       return eventStream(context.pulse, renewal(context), {
+        name: `deleverageEvents ${JSON.stringify(markets)}`,
         from: placeBehind('deleverageEvents', after) ?? (await readNewestId(context.sql, 'deleverage_event')),
         read: (since) => readEventsSince(context.sql, since, markets),
         placeOf: ({ id }) => id,
@@ -69,6 +70,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
       const traderId = allows(context.caller, 'read:risk') ? null : ownTrader(context.caller);
       if (traderId === null && !allows(context.caller, 'read:risk')) throw noAccounts();
       return eventStream(context.pulse, renewal(context), {
+        name: `deleverageLegs ${JSON.stringify(traderId)}`,
         from: placeBehind('viewerLegs', after) ?? (await readNewestId(context.sql, 'deleverage_leg')),
         read: (since) => readLegsSince(context.sql, since, traderId),
         placeOf: ({ id }) => id,
@@ -80,6 +82,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
     subscribe: async (_root, { after, marketSymbols }, context) => {
       const markets = await knownMarkets(marketSymbols ?? null, context);
       return eventStream(context.pulse, renewal(context), {
+        name: `forcedTrades ${JSON.stringify(markets)}`,
         from: placeBehind('forcedTrades', after) ?? (await readNewestId(context.sql, 'forced_trade')),
         read: (since) => readForcedTradesSince(context.sql, since, markets),
         placeOf: ({ id }) => id,
@@ -91,6 +94,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
     subscribe: async (_root, { after }, context) => {
       const from = roundBehind(after ?? null) ?? (await readNewestRound(context.sql, WATERFALL_JOB));
       return eventStream(context.pulse, renewal(context), {
+        name: 'jobRuns',
         from,
         read: (since) => readRunsSince(context.sql, since, WATERFALL_JOB),
         placeOf: ({ round }) => round,
