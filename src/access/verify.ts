@@ -1,6 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { createRemoteJWKSet, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
 import { ANONYMOUS, isScope, type Caller } from './caller.js';
+import { RememberedCallers } from './remembered.js';
 import type { AccessSettings, Secret } from './settings.js';
 
 /** Why a request is not let in. No more is told outside, and nothing of it is a fault. */
@@ -28,17 +29,22 @@ type Judge = (token: string, kid: string | undefined) => Promise<JWTPayload>;
 export function createVerifier(settings: AccessSettings): Verify {
   const bySecret = settings.secrets.length === 0 ? undefined : judgeBySecrets(settings);
   const byJwks = settings.jwksUrl === undefined ? undefined : judgeByJwks(settings, settings.jwksUrl);
+  const remembered = new RememberedCallers();
   return async (authorization) => {
     if (authorization === undefined) return ANONYMOUS;
     const token = BEARER.exec(authorization)?.[1];
     if (token === undefined || token.length > LONGEST_TOKEN) return { refused: 'malformed' };
+    const known = remembered.find(token);
+    if (known !== undefined) return known;
     const header = headerOf(token);
     if (header === undefined) return { refused: 'malformed' };
     // The header only chooses between kinds of keys; each kind has its algorithms, whatever the header says.
     const judge = header.alg === 'HS256' ? bySecret : byJwks;
     if (judge === undefined) return { refused: 'invalid' };
     try {
-      return callerOf(await judge(token, header.kid));
+      const verdict = callerOf(await judge(token, header.kid));
+      if (!('refused' in verdict)) remembered.remember(token, verdict);
+      return verdict;
     } catch (error) {
       return refusalOf(error);
     }

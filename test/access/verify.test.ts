@@ -3,8 +3,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, type GenerateKeyPairResult, type JWTPayload } from 'jose';
-import { ANONYMOUS } from '../../src/access/caller.js';
+import { ANONYMOUS, type Caller } from '../../src/access/caller.js';
 import { mintToken } from '../../src/access/mint.js';
+import { RememberedCallers } from '../../src/access/remembered.js';
 import { USUAL_ALGORITHMS, type AccessSettings } from '../../src/access/settings.js';
 import { createVerifier, keyOf } from '../../src/access/verify.js';
 import { bearer, TEST_ACCESS, TEST_SECRET } from '../support/access.js';
@@ -212,5 +213,34 @@ describe('a token signed with a key of a JWKS', () => {
     await expect(verify(await signedBy(one, 'one'))).rejects.toThrow('JSON Web Key Set');
     const nowhere = createVerifier({ ...settings, jwksUrl: 'http://127.0.0.1:1/keys' });
     await expect(nowhere(await signedBy(one, 'one'))).rejects.toThrow();
+  });
+});
+
+describe('what was verified a moment ago', () => {
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('is remembered, until the token ends or a minute has passed', () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'], now: new Date() });
+    const remembered = new RememberedCallers();
+    const seconds = Math.floor(Date.now() / 1000);
+    const caller = (expiresAt: number): Caller => ({ ...ANONYMOUS, subject: 'ann', expiresAt });
+    remembered.remember('long', caller(seconds + 3600));
+    remembered.remember('short', caller(seconds + 10));
+    expect(remembered.find('long')?.subject).toBe('ann');
+    expect(remembered.find('other')).toBeUndefined();
+    jest.setSystemTime(Date.now() + 11_000);
+    expect(remembered.find('short')).toBeUndefined();
+    expect(remembered.find('long')?.subject).toBe('ann');
+    jest.setSystemTime(Date.now() + 50_000);
+    expect(remembered.find('long')).toBeUndefined();
+  });
+
+  it('does not grow without end', () => {
+    const remembered = new RememberedCallers();
+    for (let i = 0; i < 10_001; i++) remembered.remember(`t${String(i)}`, ANONYMOUS);
+    expect(remembered.find('t0')).toBeUndefined();
+    expect(remembered.find('t10000')).toBe(ANONYMOUS);
   });
 });
