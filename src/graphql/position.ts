@@ -2,10 +2,11 @@ import { allows } from '../access/caller.js';
 import type { Indicator } from '../book/book.js';
 import type { AccountMargin } from '../book/account-margin.js';
 import type { MarketState } from '../db/risk-state.js';
-import type { AdlIndicatorResolvers, AdlScore, PositionResolvers } from '../generated/graphql.js';
+import type { AdlIndicatorResolvers, AdlScore, AdlSuggestion, PositionResolvers } from '../generated/graphql.js';
 import { bankruptcyPrice, bankruptcyValues } from '../risk/bankruptcy.js';
 import { sideOf } from '../risk/contract.js';
 import { liquidationDistance, liquidationPrice } from '../risk/liquidation-price.js';
+import { lowerLevels } from '../risk/lower-level.js';
 import { effectiveLeverage, type AccountValuation, type PositionValuation } from '../risk/margin.js';
 import { entryPrice, type Holding } from '../risk/position.js';
 import type { Decimal } from '../risk/decimal.js';
@@ -101,8 +102,19 @@ export const adlIndicatorResolvers: AdlIndicatorResolvers = {
   percentile: ofRanked(({ percentile }, context) => toldTo(context, percentile)),
   score: ofRanked(({ score }, { book }, { marketId }) => toAdlScore(book.markets.get(marketId), score)),
   rankingId: ofRanked(({ rankingId }) => rankingId),
+  toLowerLevel: (source, _args, context) => suggestionsOf(source, context),
   freshness: ({ accountId }, _args, { book }) => freshnessOfAccount(book, accountId),
 };
+
+function suggestionsOf(source: PositionSource, context: Context): AdlSuggestion[] {
+  const { book } = context;
+  const { accountId, marketId } = source;
+  const { margin, holding } = find(source, context);
+  if (book.indicator(accountId, marketId)?.state !== 'RANKED') return [];
+  const { markets, marks, venue } = book;
+  const ranking = book.ranking(marketId, sideOf(holding.size));
+  return lowerLevels({ account: margin.account, marketId, ranking, markets, marks, venue });
+}
 
 /** A figure that sizes of others are in: exact for those who may see them. */
 export function toldTo({ caller }: Context, figure: Decimal): Decimal {

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { isInputObjectType, isEnumType, isListType, isNonNullType, type GraphQLInputType } from 'graphql';
 import { loadSchema } from '../../src/graphql/schema.js';
+import { createAccount, createTrader } from '../../src/ingest/accounts.js';
+import { recordTrades } from '../../src/ingest/trades.js';
 import { bearer } from '../support/access.js';
 import { fingerprintOf } from '../support/fingerprint.js';
 import {
@@ -59,6 +61,7 @@ const WAYS: readonly Way[] = [
   way('Position', BOB, ACCOUNT, 'positions'),
   way('AdlIndicator', BOB, ACCOUNT, 'positions', 'adl'),
   way('AdlScore', BOB, ACCOUNT, 'positions', 'adl', 'score'),
+  way('AdlSuggestion', BOB, ACCOUNT, 'positions', 'adl', 'toLowerLevel'),
   way('Market', VENUE, MARKET),
   way('PriceQuote', VENUE, MARKET, 'markPrice'),
   way('OpenInterest', VENUE, MARKET, 'openInterest'),
@@ -190,6 +193,11 @@ describe('who may do what', () => {
     await actOn(api, 'traderUpsert', { externalId: 'zoe' }, 'trader { id }');
     const zoe = { externalId: 'zoe', traderId: 'zoe', marginAssetSymbol: 'USDT' };
     await actOn(api, 'accountCreate', zoe, 'account { id }');
+    // Somebody before bob in the queue, so that he can do something for a lower level.
+    await createTrader(api.sql, { id: 'yan' });
+    await createAccount(api.sql, { id: 'yan', traderId: 'yan', mode: 'CROSS', marginAssetId: 'USDT' });
+    const sold = { id: 'of-yan', marketId: 'BTCUSDT', buyerId: 'lp-usdt', sellerId: 'yan', size: '4', price: '110' };
+    await recordTrades(api.sql, [{ ...sold, at: new Date().toISOString() }]);
     await api.sql`
       insert into margin_call (account_id, lap_id, transition_id, amount_required, equity, maintenance, called_at, deadline, latest_deadline, on_lapse)
       select 'bob', lap_id, id, 1, 1, 1, now(), now() + interval '1 hour', now() + interval '1 hour', 'REDUCE_ONLY'
