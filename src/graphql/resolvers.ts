@@ -12,6 +12,12 @@ import { ledgerEntryResolvers } from './ledger-entry.js';
 import { liquidationResolvers } from './liquidation.js';
 import { marginCallResolvers } from './margin-call.js';
 import { marginResolvers } from './margin.js';
+import {
+  marginSimulationResolvers,
+  simulatedAdlResolvers,
+  simulatedPortfolioResolvers,
+  simulatedPositionResolvers,
+} from './margin-simulation.js';
 import { marketResolvers } from './market.js';
 import { feedMutations } from './mutation-feed.js';
 import { venueMutations } from './mutation-venue.js';
@@ -46,10 +52,14 @@ export const resolvers: Resolvers = {
   LedgerEntry: ledgerEntryResolvers,
   Liquidation: liquidationResolvers,
   Margin: marginResolvers,
+  MarginSimulation: marginSimulationResolvers,
   MarginCall: marginCallResolvers,
   Market: marketResolvers,
   Position: positionResolvers,
   PriceQuote: priceQuoteResolvers,
+  SimulatedAdl: simulatedAdlResolvers,
+  SimulatedPortfolio: simulatedPortfolioResolvers,
+  SimulatedPosition: simulatedPositionResolvers,
   Trader: traderResolvers,
   Viewer: viewerResolvers,
 };

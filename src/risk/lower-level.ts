@@ -5,7 +5,8 @@ import { firstWhere, lotsIn } from './lots.js';
 import { isHeld, positionIn, valuate } from './margin.js';
 import type { Account, AccountValuation, Market, Marks, VenueParams } from './margin.js';
 import { fill } from './position.js';
-import { byScore, levelAt, LEVELS, score } from './ranking.js';
+import { Others } from './others.js';
+import { levelAt, LEVELS, score } from './ranking.js';
 import type { PublishedRanking, RankEntry } from './ranking.js';
 import { reductionTurns, type Turn } from './reduction-turns.js';
 
@@ -36,7 +37,7 @@ export function lowerLevels(input: LowerLevelInput): LevelSuggestion[] {
   if (entry === undefined || market === undefined || v === null)
     throw new Error(`${account.id} is not ranked in ${marketId}`);
   if (entry.level === 1) return [];
-  const search: Search = { ...input, market, v, entry, others: new Others(ranking, entry) };
+  const search: Search = { ...input, market, v, entry, others: new Others(ranking, account.id) };
   return [leastReduction(search), leastMargin(search)].filter((suggestion) => suggestion !== null);
 }
 
@@ -45,42 +46,6 @@ interface Search extends LowerLevelInput {
   readonly v: AccountValuation;
   readonly entry: RankEntry;
   readonly others: Others;
-}
-
-/** A queue without one of its members: scores and sizes of the others, which nothing that it does can move. */
-class Others {
-  readonly size: Decimal;
-  readonly #ranking: PublishedRanking;
-  readonly #own: RankEntry;
-  readonly #known = new Map<number, RankEntry>();
-
-  constructor(ranking: PublishedRanking, own: RankEntry) {
-    this.#ranking = ranking;
-    this.#own = own;
-    this.size = ranking.queueSize.minus(own.size);
-  }
-
-  /** Contracts that would stand before the member if this were its score. */
-  ahead(scored: RankEntry['score']): Decimal {
-    const candidate = { ...this.#own, score: scored };
-    let [from, end] = [0, this.#ranking.queueLength - 1];
-    while (from < end) {
-      const middle = (from + end) >> 1;
-      if (byScore(this.#at(middle), candidate) < 0) from = middle + 1;
-      else end = middle;
-    }
-    if (from === this.#ranking.queueLength - 1) return this.size;
-    const next = this.#at(from);
-    return next.rank > this.#own.rank ? next.sizeAhead.minus(this.#own.size) : next.sizeAhead;
-  }
-
-  /** The others in their order, counted from 0. */
-  #at(index: number): RankEntry {
-    const rank = index + 1 < this.#own.rank ? index + 1 : index + 2;
-    const known = this.#known.get(rank) ?? this.#ranking.entryAt(rank);
-    this.#known.set(rank, known);
-    return known;
-  }
 }
 
 /** Whether so much of the queue before it, and so much in all, is a lower level than its own: 5 · ahead ≥ (6 − level) · size. */
@@ -95,8 +60,10 @@ function isLower({ entry }: Search, ahead: Decimal, size: Decimal): boolean {
 function leastMargin(search: Search): LevelSuggestion | null {
   const { v, market, others, ranking } = search;
   if (signOf(v.equity) <= 0) return null;
-  const aheadWith = (amount: Decimal): Decimal =>
-    others.ahead(score(market.policy.score, { ...v, equity: v.equity.plus(amount) }, market.id));
+  const aheadWith = (amount: Decimal): Decimal => {
+    const after = { ...v, equity: v.equity.plus(amount) };
+    return others.placeOf(v.accountId, score(market.policy.score, after, market.id)).sizeAhead;
+  };
   // From there on balance or equity has outgrown the database, and the account is held.
   const most = lotsIn(AMOUNT_LIMIT.minus(max(v.balance, v.equity)), GRID).minus(ONE);
   const holds = (steps: Decimal): boolean => isLower(search, aheadWith(steps.times(GRID)), ranking.queueSize);
@@ -115,7 +82,8 @@ function leastReduction(search: Search): LevelSuggestion | null {
   const { entry, market, others } = search;
   const reduced = (steps: Decimal): Reduced => reducedBy(search, steps);
   const sizeWith = (steps: Decimal): Decimal => others.size.plus(entry.size.minus(steps.times(market.sizeStep)));
-  const aheadWith = (steps: Decimal): Decimal => others.ahead(score(market.policy.score, reduced(steps).v, market.id));
+  const aheadWith = (steps: Decimal): Decimal =>
+    others.placeOf(entry.accountId, score(market.policy.score, reduced(steps).v, market.id)).sizeAhead;
   const holds = (steps: Decimal): boolean => isLower(search, aheadWith(steps), sizeWith(steps));
   const suggested = (steps: Decimal): LevelSuggestion => ({
     action: 'REDUCE_BY',

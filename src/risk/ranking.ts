@@ -103,8 +103,10 @@ function factored(value: Decimal | null, pnl: Decimal, base: Decimal, leverage: 
   };
 }
 
+type Placed = Pick<RankCandidate, 'accountId' | 'score'>;
+
 /** Score descending, then account id ascending by bytes; without a score last, by id. */
-export function byScore(a: RankCandidate, b: RankCandidate): number {
+export function byScore(a: Placed, b: Placed): number {
   const [x, y] = [a.score.value, b.score.value];
   if (x !== null && y !== null) {
     const order = y.cmp(x);

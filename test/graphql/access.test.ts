@@ -48,6 +48,7 @@ const ACCOUNT = 'account(externalId: "bob")';
 const EVENT = 'deleverageEvent(id: "DeleverageEvent:1")';
 const MARKET = 'market(symbol: "BTCUSDT")';
 const PREVIEW = 'deleveragePreview(input: { marketSymbol: "BTCUSDT", side: SHORT, size: "4", price: "97" })';
+const SIMULATION = 'marginSimulation(input: { accountExternalId: "bob", transfer: "1" })';
 const QUEUE = 'adlQueue(side: SHORT)';
 
 /** Of every type a way to it through a list or a field that others may try as well. */
@@ -110,6 +111,10 @@ const WAYS: readonly Way[] = [
   way('DeleveragePreview', VENUE, PREVIEW),
   way('DeleveragePreviewLeg', BOB, PREVIEW, 'legs'),
   way('DeleveragePreviewSkip', BOB, PREVIEW, 'skips'),
+  way('MarginSimulation', BOB, SIMULATION),
+  way('SimulatedPortfolio', BOB, SIMULATION, 'after'),
+  way('SimulatedPosition', BOB, SIMULATION, 'after', 'positions'),
+  way('SimulatedAdl', BOB, SIMULATION, 'before', 'positions', 'adl'),
   way('AccountConnection', BOB, 'accounts'),
   way('AccountEdge', BOB, 'accounts', 'edges'),
   way('AuditEntryConnection', VENUE, 'auditLog'),
@@ -138,6 +143,7 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
   'Query.market': '(symbol: "BTCUSDT")',
   'Query.chainVerification': '(chain: AUDIT_LOG)',
   'Query.account': '(externalId: "bob")',
+  'Query.marginSimulation': '(input: { accountExternalId: "bob", transfer: "1" })',
   'Query.deleverageEvent': '(id: "DeleverageEvent:1")',
   'Query.deleveragePreview': '(input: { marketSymbol: "BTCUSDT", side: SHORT, size: "4", price: "97" })',
 };
@@ -284,7 +290,7 @@ describe('who may do what', () => {
     for (const name of fieldNames('Query').filter((one) => one !== 'node' && one !== 'viewer')) {
       for (const role of ROLES) {
         const answer = await askAs(role, queryOf(root, selectionOf('Query', name)));
-        const target = name === 'account' ? BOB : VENUE;
+        const target = ['account', 'marginSimulation'].includes(name) ? BOB : VENUE;
         const got = outcome(answer, valueAt(answer.data, [name]));
         expect([role.name, name, got]).toEqual([role.name, name, outcomeOf('Query', name, role, VENUE, target)]);
       }

@@ -24,9 +24,10 @@ describe('what a trader is told to do for a lower level', () => {
     await api.book.refresh();
     const token = await bearer({ scopes: ['read:account'], traderId: account });
     const query = `{ account(externalId: "${account}") { positions { adl { state level toLowerLevel { action size amount level } } } } }`;
-    const { data, errors } = await api.ask(query, {}, token);
-    expect(errors).toBeUndefined();
-    return (data as { account: { positions: { adl: Adl }[] } }).account.positions[0]?.adl as Adl;
+    const answer = await api.ask(query, {}, token);
+    expect(answer.errors).toBeUndefined();
+    const { account: found } = answer.data as { account: { positions: [{ adl: Adl }] } };
+    return found.positions[0].adl;
   }
 
   it('is the least that does it, and does it when it is done', async () => {
