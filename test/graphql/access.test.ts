@@ -95,6 +95,7 @@ const WAYS: readonly Way[] = [
   way('DeleverageLegConnection', BOB, ACCOUNT, 'deleverageLegs'),
   way('DeleverageLegEdge', BOB, ACCOUNT, 'deleverageLegs', 'edges'),
   way('DeleverageLeg', BOB, ACCOUNT, 'deleverageLegs', 'edges', 'node'),
+  way('LaterMark', BOB, ACCOUNT, 'deleverageLegs', 'edges', 'node', 'markLater'),
   way('DeleverageSkip', BOB, EVENT, 'skips'),
   way('ForcedTradeConnection', BOB, 'forcedTrades'),
   way('ForcedTradeEdge', BOB, 'forcedTrades', 'edges'),
