@@ -24,6 +24,7 @@ import { createLog, type Log } from './telemetry.js';
 import { defineToken } from './token-command.js';
 import { untilStopped } from './until-stopped.js';
 import { exportHeads, tellVerified, verifyChains, writeNewFile, type VerifyOptions } from './verify.js';
+import { isEqual, tellVerifiedEvent, verifyStoredEvent } from './verify-event.js';
 
 interface Setting {
   readonly config: Config;
@@ -105,10 +106,12 @@ function commands(setting: Setting, outcome: { code: number }): Command {
     .command('explain')
     .description('say why: an ADL event by its number, or an account by its id')
     .argument('<what>', 'event number or account id')
+    .option('--verify', 'make the event again from what is stored of its lap; fails where a figure differs', false)
     .option('--database <name>', 'another database on the server, such as that of a replay')
-    .action((what: string, options: { database?: string }) =>
+    .action((what: string, options: { verify: boolean; database?: string }) =>
       inDatabase(setting, options, async (sql) => {
         process.stdout.write(`${await explain(sql, what)}\n`);
+        if (options.verify) outcome.code = await verifyOneEvent(sql, what);
       }),
     );
   addVerify(program, setting, outcome);
@@ -129,6 +132,12 @@ function addVerify(program: Command, setting: Setting, outcome: { code: number }
         outcome.code = await verify(sql, options);
       }),
     );
+}
+
+async function verifyOneEvent(sql: Sql, event: string): Promise<number> {
+  const parts = await verifyStoredEvent(sql, event);
+  process.stdout.write(tellVerifiedEvent(parts));
+  return isEqual(parts) ? 0 : 1;
 }
 
 interface VerifyCommand extends VerifyOptions {

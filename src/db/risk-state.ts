@@ -48,11 +48,25 @@ function sameOr<T>(old: T | undefined, fresh: T): T {
   return old !== undefined && JSON.stringify(old) === JSON.stringify(fresh) ? old : fresh;
 }
 
-async function loadVenue(reader: Reader): Promise<VenueParams> {
+/**
+ * Terms and thresholds as they were in force at an instant: the newest versions made by then, or the first ones where a
+ * replay tells of a time before them.
+ */
+export async function loadTermsAt(reader: Reader, at: Instant): Promise<Pick<Circumstances, 'venue' | 'markets'>> {
+  return { venue: await loadVenue(reader, at), markets: await loadMarkets(reader, undefined, at) };
+}
+
+/** The newest version of the market's, or the venue's, that is meant. */
+function versionOf(reader: Reader, versions: ReturnType<Reader>, at: Instant | undefined): ReturnType<Reader> {
+  if (at === undefined) return reader`(select max(version) from ${versions})`;
+  return reader`(select coalesce(max(version) filter (where created_at <= ${at}::timestamptz), min(version)) from ${versions})`;
+}
+
+async function loadVenue(reader: Reader, at?: Instant): Promise<VenueParams> {
   const [row] = await reader<Record<string, string>[]>`
     select warning_ratio, call_ratio, liquidation_target, call_deadline_ms::text, call_extension_cap_ms::text,
            on_call_lapse, stale_share, accounts_per_lap::text
-    from venue_parameters order by version desc limit 1`;
+    from venue_parameters where version = ${versionOf(reader, reader`venue_parameters`, at)}`;
   if (row === undefined) throw new Error('venue_parameters is empty');
   return {
     warningRatio: dec(text(row, 'warning_ratio')),
@@ -85,15 +99,20 @@ interface MarketRow {
   policy: { version: number; score: string; allocation: string; price_basis: string; trigger: string } | null;
 }
 
-async function loadMarkets(reader: Reader, previous?: Circumstances['markets']): Promise<Map<string, MarketState>> {
+async function loadMarkets(
+  reader: Reader,
+  previous?: Circumstances['markets'],
+  at?: Instant,
+): Promise<Map<string, MarketState>> {
   const rows = await reader<MarketRow[]>`
     select m.id, m.payoff, m.status, m.settlement_asset_id, m.contract_size, m.price_tick, m.size_step,
            m.insurance_fund_id, m.liquidity_provider_id, m.max_fee_rate, m.max_deviation, m.price_band,
            m.stale_after_ms, m.bad_debt_limit,
            (select json_agg(json_build_array(b.floor::text, b.maintenance_rate::text, b.initial_rate::text) order by b.floor)
             from bracket b where b.market_id = m.id
-              and b.version = (select max(version) from bracket_version v where v.market_id = m.id)) as brackets,
-           (select to_json(p) from policy_version p where p.market_id = m.id order by version desc limit 1) as policy
+              and b.version = ${versionOf(reader, reader`bracket_version v where v.market_id = m.id`, at)}) as brackets,
+           (select to_json(p) from policy_version p where p.market_id = m.id
+              and p.version = ${versionOf(reader, reader`policy_version v where v.market_id = m.id`, at)}) as policy
     from market m order by m.id`;
   return new Map(rows.map((row) => [row.id, sameOr(previous?.get(row.id), toMarket(row))]));
 }

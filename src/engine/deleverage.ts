@@ -26,20 +26,24 @@ export function deleverage(lap: Lap, accountId: string): void {
     if (!lap.isLive(position.marketId)) continue;
     const bankruptcyValue = values.get(position.marketId);
     if (bankruptcyValue === undefined) throw new Error('a position without its bankruptcy value');
-    deleveragePosition(lap, valuation, position, bankruptcyValue);
+    const fund = lap.fundMayPay(valuation.accountId, lap.market(position.marketId));
+    deleveragePosition(lap, { valuation, position, bankruptcyValue, fund });
   }
 }
 
-function deleveragePosition(
-  lap: Lap,
-  valuation: AccountValuation,
-  position: PositionValuation,
-  bankruptcyValue: Decimal,
-): void {
+export interface Bankruptcy {
+  /** Before the first of the account's events. */
+  readonly valuation: AccountValuation;
+  readonly position: PositionValuation;
+  readonly bankruptcyValue: Decimal;
+  readonly fund: ReturnType<Lap['fundMayPay']>;
+}
+
+/** One event: what the fund pays, then every leg. A verification makes it again from what is stored. */
+export function deleveragePosition(lap: Lap, { valuation, position, bankruptcyValue, fund }: Bankruptcy): void {
   const market = lap.market(position.marketId);
   const side = oppositeOf(sideOf(position.size));
   const ranking = lap.book.ranking(market.id, side);
-  const fund = lap.fundMayPay(valuation.accountId, market);
   const price = legPrice({
     market,
     size: position.size,

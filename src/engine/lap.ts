@@ -134,6 +134,11 @@ export class Lap {
     return this.book.margin(accountId)?.held ?? true;
   }
 
+  /** Begins with the account as it stood at a later moment of the lap: what is made again begins in its middle. */
+  beginWith(account: Account): void {
+    this.#set(account);
+  }
+
   setDepth(marketId: string, depth: DepthLeft): void {
     this.#depth.set(marketId, depth);
   }

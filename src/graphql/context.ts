@@ -72,11 +72,11 @@ export async function takeNewBook(context: Context): Promise<void> {
 }
 
 /** In milliseconds, by this process's monotonic clock. */
-export function bookAgeMs(book: FollowedBook): number {
+export function bookAgeMs(book: Pick<FollowedBook, 'takenAtMs'>): number {
   return Math.max(0, Math.floor(performance.now() - book.takenAtMs));
 }
 
 /** The database's clock by now, without asking it. */
-export function instantNow(book: FollowedBook): Instant {
+export function instantNow(book: Pick<FollowedBook, 'at' | 'takenAtMs'>): Instant {
   return addMilliseconds(book.at, bookAgeMs(book));
 }

@@ -6,8 +6,11 @@ import { instantNow } from './context.js';
 /** A book is made anew every second and after every hint; one this old means that its follower fails. */
 export const BOOK_LIMIT_MS = 10_000;
 
+/** What an age is told from. */
+export type Dated = Pick<FollowedBook, 'at' | 'marks' | 'markets' | 'takenAtMs'>;
+
 /** Of a figure that rests on the prices of these markets; `held`: its account is, whatever the prices say. */
-export function freshnessOf(book: FollowedBook, marketIds: Iterable<string>, held = false): Freshness {
+export function freshnessOf(book: Dated, marketIds: Iterable<string>, held = false): Freshness {
   let priceAt: Instant | null = null;
   let staleAfter = addMilliseconds(book.at, BOOK_LIMIT_MS);
   let isLive = !held;
@@ -31,6 +34,6 @@ export function freshnessOfAccount(book: FollowedBook, accountId: string): Fresh
   return freshnessOf(book, margin.account.positions.keys(), margin.held);
 }
 
-function missing(book: FollowedBook): Freshness {
+function missing(book: Dated): Freshness {
   return { code: 'MISSING', priceAt: null, computedAt: book.at, staleAfter: null };
 }

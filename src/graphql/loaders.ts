@@ -29,6 +29,7 @@ import {
   readSuspectPrices,
   type PolicyKey,
 } from '../db/read-markets.js';
+import { readLaterMarks } from '../db/read-later-marks.js';
 import { byId, type PageRequest } from '../db/read-page.js';
 import type { Prisma } from '../db/prisma.js';
 
@@ -75,6 +76,7 @@ export function makeLoaders(sql: Sql, prisma: Prisma) {
     }),
     legTotals: one(readLegTotals),
     leg: one(readLegs),
+    laterMarks: one(readLaterMarks),
     skips: one(readSkips),
     job: one(readJobs),
     eventFacts: one(readEventFacts),

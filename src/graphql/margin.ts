@@ -1,15 +1,15 @@
 import type { AccountMargin } from '../book/account-margin.js';
-import type { MarginResolvers } from '../generated/graphql.js';
+import type { Freshness, MarginResolvers } from '../generated/graphql.js';
 import { accountLeverage, marginRatio, withdrawable, type AccountValuation } from '../risk/margin.js';
 import type { Context } from './context.js';
 import { freshnessOfAccount } from './freshness.js';
 
-export interface MarginSource {
-  readonly accountId: string;
-}
+/** The margin that an account has in the book, or would have. */
+export type MarginSource =
+  { readonly accountId: string } | { readonly supposed: AccountMargin; readonly freshness: Freshness };
 
-function marginOf({ accountId }: MarginSource, { book }: Context): AccountMargin | undefined {
-  return book.margin(accountId);
+function marginOf(source: MarginSource, { book }: Context): AccountMargin | undefined {
+  return 'supposed' in source ? source.supposed : book.margin(source.accountId);
 }
 
 function valuationOf(source: MarginSource, context: Context): AccountValuation | null {
@@ -33,5 +33,6 @@ export const marginResolvers: MarginResolvers = {
   marginRatio: figure(marginRatio),
   accountLeverage: figure(accountLeverage),
   withdrawable: figure(withdrawable),
-  freshness: ({ accountId }, _args, { book }) => freshnessOfAccount(book, accountId),
+  freshness: (source, _args, { book }) =>
+    'supposed' in source ? source.freshness : freshnessOfAccount(book, source.accountId),
 };

@@ -16,6 +16,7 @@ const OWNERS: Readonly<Record<string, Owner>> = {
   MarginCall: byAccount,
   Liquidation: byAccount,
   DeleverageLeg: byAccount,
+  MarginSimulation: byAccount,
   // Of the bankrupt and of every counterparty: each may know why.
   DeleverageEvent: ({ id }: { readonly id: string }, traderId, { loaders }) =>
     loaders.isPartyOf.load({ eventId: id, traderId }),

@@ -1,18 +1,15 @@
 import { allows } from '../access/caller.js';
 import type { Indicator } from '../book/book.js';
-import type { AccountMargin } from '../book/account-margin.js';
 import type { MarketState } from '../db/risk-state.js';
-import type { AdlIndicatorResolvers, AdlScore, PositionResolvers } from '../generated/graphql.js';
-import { bankruptcyPrice, bankruptcyValues } from '../risk/bankruptcy.js';
+import type { AdlIndicatorResolvers, AdlScore, AdlSuggestion, PositionResolvers } from '../generated/graphql.js';
 import { sideOf } from '../risk/contract.js';
-import { liquidationDistance, liquidationPrice } from '../risk/liquidation-price.js';
-import { effectiveLeverage, type AccountValuation, type PositionValuation } from '../risk/margin.js';
-import { entryPrice, type Holding } from '../risk/position.js';
+import { lowerLevels } from '../risk/lower-level.js';
 import type { Decimal } from '../risk/decimal.js';
 import { toldToTrader, type Score } from '../risk/ranking.js';
 import type { Context } from './context.js';
 import { freshnessOfAccount } from './freshness.js';
 import { nodeId } from './node-id.js';
+import { positionFigures, type Held } from './position-figures.js';
 
 /** A position of the request's book. */
 export interface PositionSource {
@@ -20,13 +17,7 @@ export interface PositionSource {
   readonly marketId: string;
 }
 
-interface Found {
-  readonly margin: AccountMargin;
-  readonly holding: Holding;
-  readonly market: MarketState;
-}
-
-function find({ accountId, marketId }: PositionSource, { book }: Context): Found {
+function find({ accountId, marketId }: PositionSource, { book }: Context): Held {
   const margin = book.margin(accountId);
   const holding = margin?.account.positions.get(marketId);
   const market = book.markets.get(marketId);
@@ -36,49 +27,12 @@ function find({ accountId, marketId }: PositionSource, { book }: Context): Found
   return { margin, holding, market };
 }
 
-interface Valued extends Found {
-  readonly valuation: AccountValuation;
-  readonly position: PositionValuation;
-  /** Place of the position in the valuation. */
-  readonly index: number;
-}
-
-/** A figure that needs the account's valuation; null while there is none. */
-function figure<T>(of: (valued: Valued) => T | null) {
-  return (source: PositionSource, _args: unknown, context: Context): T | null => {
-    const found = find(source, context);
-    const { valuation } = found.margin;
-    if (valuation === null) return null;
-    const index = valuation.positions.findIndex((position) => position.marketId === source.marketId);
-    const position = valuation.positions[index];
-    if (position === undefined) throw new Error(`${source.accountId} is valued without ${source.marketId}`);
-    return of({ ...found, valuation, position, index });
-  };
-}
-
 export const positionResolvers: PositionResolvers = {
+  ...positionFigures(find),
   id: ({ accountId, marketId }) => nodeId('Position', accountId, marketId),
   account: ({ accountId }) => ({ id: accountId }),
   market: ({ marketId }) => ({ id: marketId }),
-  side: (source, _args, context) => sideOf(find(source, context).holding.size),
-  size: (source, _args, context) => find(source, context).holding.size.abs(),
-  cost: (source, _args, context) => find(source, context).holding.cost,
-  entryPrice: (source, _args, context) => {
-    const { market, holding } = find(source, context);
-    return entryPrice(market, holding);
-  },
   markPrice: ({ marketId }, _args, { book }) => book.marks.get(marketId)?.price ?? null,
-  notional: figure(({ position }) => position.notional),
-  unrealizedPnl: figure(({ position }) => position.unrealizedPnl),
-  effectiveLeverage: figure(({ valuation, index }) => effectiveLeverage(valuation, index)),
-  initialMargin: figure(({ position }) => position.initial),
-  maintenanceMargin: figure(({ position }) => position.maintenance),
-  liquidationPrice: figure(({ valuation, market }) => liquidationPrice(valuation, market.id, market)),
-  liquidationDistance: figure(({ valuation, market }) => liquidationDistance(valuation, market.id, market)),
-  bankruptcyPrice: figure(({ valuation, market, holding }) => {
-    const worth = bankruptcyValues(valuation).get(market.id);
-    return worth === undefined ? null : bankruptcyPrice(market, holding.size, worth);
-  }),
   adl: (source) => source,
 };
 
@@ -101,8 +55,19 @@ export const adlIndicatorResolvers: AdlIndicatorResolvers = {
   percentile: ofRanked(({ percentile }, context) => toldTo(context, percentile)),
   score: ofRanked(({ score }, { book }, { marketId }) => toAdlScore(book.markets.get(marketId), score)),
   rankingId: ofRanked(({ rankingId }) => rankingId),
+  toLowerLevel: (source, _args, context) => suggestionsOf(source, context),
   freshness: ({ accountId }, _args, { book }) => freshnessOfAccount(book, accountId),
 };
+
+function suggestionsOf(source: PositionSource, context: Context): AdlSuggestion[] {
+  const { book } = context;
+  const { accountId, marketId } = source;
+  const { margin, holding } = find(source, context);
+  if (book.indicator(accountId, marketId)?.state !== 'RANKED') return [];
+  const { markets, marks, venue } = book;
+  const ranking = book.ranking(marketId, sideOf(holding.size));
+  return lowerLevels({ account: margin.account, marketId, ranking, markets, marks, venue });
+}
 
 /** A figure that sizes of others are in: exact for those who may see them. */
 export function toldTo({ caller }: Context, figure: Decimal): Decimal {

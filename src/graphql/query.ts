@@ -38,6 +38,10 @@ export const queryResolvers: QueryResolvers = {
   },
   account: async (_root, { externalId }, { loaders }) =>
     (await loaders.account.load(externalId)) === null ? null : { id: externalId },
+  marginSimulation: async (_root, { input }, { loaders }) => {
+    const { accountExternalId: accountId } = input;
+    return (await loaders.account.load(accountId)) === null ? null : { accountId, input };
+  },
   accounts: (_root, args, { book }) => {
     const page = parsePage('accounts', args);
     const statuses = args.statuses ?? null;

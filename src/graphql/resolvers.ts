@@ -13,6 +13,12 @@ import { liquidationResolvers } from './liquidation.js';
 import { subscriptionResolvers } from './live/subscription.js';
 import { marginCallResolvers } from './margin-call.js';
 import { marginResolvers } from './margin.js';
+import {
+  marginSimulationResolvers,
+  simulatedAdlResolvers,
+  simulatedPortfolioResolvers,
+  simulatedPositionResolvers,
+} from './margin-simulation.js';
 import { marketResolvers } from './market.js';
 import { feedMutations } from './mutation-feed.js';
 import { venueMutations } from './mutation-venue.js';
@@ -48,10 +54,14 @@ export const resolvers: Resolvers = {
   LedgerEntry: ledgerEntryResolvers,
   Liquidation: liquidationResolvers,
   Margin: marginResolvers,
+  MarginSimulation: marginSimulationResolvers,
   MarginCall: marginCallResolvers,
   Market: marketResolvers,
   Position: positionResolvers,
   PriceQuote: priceQuoteResolvers,
+  SimulatedAdl: simulatedAdlResolvers,
+  SimulatedPortfolio: simulatedPortfolioResolvers,
+  SimulatedPosition: simulatedPositionResolvers,
   Trader: traderResolvers,
   Viewer: viewerResolvers,
 };

@@ -55,12 +55,15 @@ export function isPriceOf(contract: Contract, price: Decimal): boolean {
   return signOf(price) > 0 && price.lt(AMOUNT_LIMIT) && price.decimalPlaces() <= places;
 }
 
+/** What a value is made from. */
+export type Terms = Pick<Contract, 'payoff' | 'contractSize' | 'sizeStep'>;
+
 /**
  * Worth of a signed size at a price, in the settlement asset. LINEAR: size · contractSize · price, exact.
  * INVERSE: −size · contractSize ÷ price, where the value of one lot is truncated and a size is worth its lots times that,
  * so that the values of parts add up to the value of the whole.
  */
-export function value(contract: Contract, size: Decimal, price: Decimal): Decimal {
+export function value(contract: Terms, size: Decimal, price: Decimal): Decimal {
   if (contract.payoff === 'LINEAR') return size.times(contract.contractSize).times(price);
   const lotValue = truncatedFraction(contract.sizeStep.times(contract.contractSize), price);
   return size.dividedToIntegerBy(contract.sizeStep).times(lotValue).neg();

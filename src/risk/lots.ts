@@ -42,3 +42,14 @@ export function lastBeforeChange(from: Decimal, to: Decimal, excess: (lots: Deci
   }
   return low;
 }
+
+/** The first whole number behind `from` where it holds: it does not at `from`, does at `to`, and where it once does it stays so. */
+export function firstWhere(from: Decimal, to: Decimal, holds: (steps: Decimal) => boolean): Decimal {
+  let [low, high] = [from, to];
+  while (high.minus(low).gt(ONE)) {
+    const middle = low.plus(high.minus(low).dividedToIntegerBy(2));
+    if (holds(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}

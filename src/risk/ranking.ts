@@ -63,7 +63,7 @@ export function toldToTrader(figure: Decimal): Decimal {
   return figure.toSignificantDigits(TOLD_DIGITS, Decimal.ROUND_DOWN);
 }
 
-const LEVELS = 5;
+export const LEVELS = 5;
 /** Queue share per level: 1 ÷ LEVELS, exact. */
 const LEVEL_SHARE = dec('0.2');
 const WHOLE: Fraction = { n: ONE, d: ONE };
@@ -103,8 +103,10 @@ function factored(value: Decimal | null, pnl: Decimal, base: Decimal, leverage: 
   };
 }
 
+type Placed = Pick<RankCandidate, 'accountId' | 'score'>;
+
 /** Score descending, then account id ascending by bytes; without a score last, by id. */
-export function byScore(a: RankCandidate, b: RankCandidate): number {
+export function byScore(a: Placed, b: Placed): number {
   const [x, y] = [a.score.value, b.score.value];
   if (x !== null && y !== null) {
     const order = y.cmp(x);
@@ -133,6 +135,11 @@ export function rank(marketId: string, side: Side, candidates: readonly RankCand
     sizeAhead = sizeAhead.plus(size);
   }
   return { marketId, side, entries, queueLength: entries.length, queueSize };
+}
+
+/** 5 − ⌊5 · sizeAhead ÷ queueSize⌋: what `rank` gives, of one place alone. */
+export function levelAt(sizeAhead: Decimal, queueSize: Decimal): number {
+  return LEVELS - sizeAhead.times(LEVELS).dividedToIntegerBy(queueSize).toNumber();
 }
 
 /** Share of the queue up to and with this entry, 0 to 1. Not part of the entry: only what is shown needs the division. */

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { isInputObjectType, isEnumType, isListType, isNonNullType, type GraphQLInputType } from 'graphql';
 import { loadSchema } from '../../src/graphql/schema.js';
+import { createAccount, createTrader } from '../../src/ingest/accounts.js';
+import { recordTrades } from '../../src/ingest/trades.js';
 import { bearer } from '../support/access.js';
 import { fingerprintOf } from '../support/fingerprint.js';
 import {
@@ -46,6 +48,7 @@ const ACCOUNT = 'account(externalId: "bob")';
 const EVENT = 'deleverageEvent(id: "DeleverageEvent:1")';
 const MARKET = 'market(symbol: "BTCUSDT")';
 const PREVIEW = 'deleveragePreview(input: { marketSymbol: "BTCUSDT", side: SHORT, size: "4", price: "97" })';
+const SIMULATION = 'marginSimulation(input: { accountExternalId: "bob", transfer: "1" })';
 const QUEUE = 'adlQueue(side: SHORT)';
 
 /** Of every type a way to it through a list or a field that others may try as well. */
@@ -59,6 +62,7 @@ const WAYS: readonly Way[] = [
   way('Position', BOB, ACCOUNT, 'positions'),
   way('AdlIndicator', BOB, ACCOUNT, 'positions', 'adl'),
   way('AdlScore', BOB, ACCOUNT, 'positions', 'adl', 'score'),
+  way('AdlSuggestion', BOB, ACCOUNT, 'positions', 'adl', 'toLowerLevel'),
   way('Market', VENUE, MARKET),
   way('PriceQuote', VENUE, MARKET, 'markPrice'),
   way('OpenInterest', VENUE, MARKET, 'openInterest'),
@@ -91,6 +95,7 @@ const WAYS: readonly Way[] = [
   way('DeleverageLegConnection', BOB, ACCOUNT, 'deleverageLegs'),
   way('DeleverageLegEdge', BOB, ACCOUNT, 'deleverageLegs', 'edges'),
   way('DeleverageLeg', BOB, ACCOUNT, 'deleverageLegs', 'edges', 'node'),
+  way('LaterMark', BOB, ACCOUNT, 'deleverageLegs', 'edges', 'node', 'markLater'),
   way('DeleverageSkip', BOB, EVENT, 'skips'),
   way('ForcedTradeConnection', BOB, 'forcedTrades'),
   way('ForcedTradeEdge', BOB, 'forcedTrades', 'edges'),
@@ -107,6 +112,10 @@ const WAYS: readonly Way[] = [
   way('DeleveragePreview', VENUE, PREVIEW),
   way('DeleveragePreviewLeg', BOB, PREVIEW, 'legs'),
   way('DeleveragePreviewSkip', BOB, PREVIEW, 'skips'),
+  way('MarginSimulation', BOB, SIMULATION),
+  way('SimulatedPortfolio', BOB, SIMULATION, 'after'),
+  way('SimulatedPosition', BOB, SIMULATION, 'after', 'positions'),
+  way('SimulatedAdl', BOB, SIMULATION, 'before', 'positions', 'adl'),
   way('AccountConnection', BOB, 'accounts'),
   way('AccountEdge', BOB, 'accounts', 'edges'),
   way('AuditEntryConnection', VENUE, 'auditLog'),
@@ -135,6 +144,7 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
   'Query.market': '(symbol: "BTCUSDT")',
   'Query.chainVerification': '(chain: AUDIT_LOG)',
   'Query.account': '(externalId: "bob")',
+  'Query.marginSimulation': '(input: { accountExternalId: "bob", transfer: "1" })',
   'Query.deleverageEvent': '(id: "DeleverageEvent:1")',
   'Query.deleveragePreview': '(input: { marketSymbol: "BTCUSDT", side: SHORT, size: "4", price: "97" })',
 };
@@ -190,6 +200,11 @@ describe('who may do what', () => {
     await actOn(api, 'traderUpsert', { externalId: 'zoe' }, 'trader { id }');
     const zoe = { externalId: 'zoe', traderId: 'zoe', marginAssetSymbol: 'USDT' };
     await actOn(api, 'accountCreate', zoe, 'account { id }');
+    // Somebody before bob in the queue, so that he can do something for a lower level.
+    await createTrader(api.sql, { id: 'yan' });
+    await createAccount(api.sql, { id: 'yan', traderId: 'yan', mode: 'CROSS', marginAssetId: 'USDT' });
+    const sold = { id: 'of-yan', marketId: 'BTCUSDT', buyerId: 'lp-usdt', sellerId: 'yan', size: '4', price: '110' };
+    await recordTrades(api.sql, [{ ...sold, at: new Date().toISOString() }]);
     await api.sql`
       insert into margin_call (account_id, lap_id, transition_id, amount_required, equity, maintenance, called_at, deadline, latest_deadline, on_lapse)
       select 'bob', lap_id, id, 1, 1, 1, now(), now() + interval '1 hour', now() + interval '1 hour', 'REDUCE_ONLY'
@@ -276,7 +291,7 @@ describe('who may do what', () => {
     for (const name of fieldNames('Query').filter((one) => one !== 'node' && one !== 'viewer')) {
       for (const role of ROLES) {
         const answer = await askAs(role, queryOf(root, selectionOf('Query', name)));
-        const target = name === 'account' ? BOB : VENUE;
+        const target = ['account', 'marginSimulation'].includes(name) ? BOB : VENUE;
         const got = outcome(answer, valueAt(answer.data, [name]));
         expect([role.name, name, got]).toEqual([role.name, name, outcomeOf('Query', name, role, VENUE, target)]);
       }

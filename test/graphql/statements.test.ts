@@ -66,7 +66,7 @@ describe('statements of a request', () => {
 
   it('do not grow with the page: events, legs and forced trades', async () => {
     const query = `query($first: Int) { deleverageEvents(first: $first) { edges { node { market { symbol status } account { kind } legCount skips { reason } explanation
-        legs(first: $first) { edges { node { explanation account { trader { externalId } } event { price } } } } } } }
+        legs(first: $first) { edges { node { explanation markLater { mark concession } account { trader { externalId } } event { price } } } } } } }
       forcedTrades(first: $first) { edges { node { market { status } account { kind } liquidation { closed } leg { concession } } } }
       jobRuns(first: $first) { edges { node { job { name } } } } }`;
     const { deleverageEvents } = (await api.read('{ deleverageEvents(first: 100) { edges { cursor } } }')) as {

@@ -170,3 +170,26 @@ describe('the commands that administer', () => {
     });
   });
 });
+
+describe('backstop explain --verify', () => {
+  it('makes an event again, and fails where a figure differs', async () => {
+    const [event] = await db.sql<{ id: string }[]>`select min(id) as id from deleverage_event`;
+    const id = event?.id ?? '';
+    const whole = await backstop('explain', id, '--verify');
+    expect([whole.code, whole.err]).toEqual([0, '']);
+    expect(whole.out.match(/^(RANKING|PRICE|LEGS|SKIPS) equal: \d+ figures, digest [0-9a-f]{64}$/gm)).toHaveLength(4);
+    await asSuperuser(`update deleverage_event set price_value = price_value + 0.5 where id = ${id}`);
+    const altered = await backstop('explain', id, '--verify');
+    expect(altered.code).toBe(1);
+    expect(altered.out).toMatch(/^PRICE DIFFERS in 1 of \d+ figures/m);
+    expect(altered.out).toMatch(/^ {2}price_value: stored \S+, recomputed \S+$/m);
+    // One that was put in, with nothing behind it.
+    const [forged] = await db.sql<{ id: string }[]>`select max(id) as id from deleverage_event`;
+    const put = await backstop('explain', forged?.id ?? '', '--verify');
+    expect([put.code, put.out]).toEqual([
+      1,
+      expect.stringMatching(/^ {2}size_before: stored \S+, recomputed nothing$/m),
+    ]);
+    expect((await backstop('explain', '999999', '--verify')).err).toContain('999999');
+  });
+});

@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals';
+import { verifyStoredEvent } from '../../src/verify-event.js';
 import { createTestDatabase } from '../support/database.js';
 import { playStory, storyOf } from './simulation.js';
 
@@ -12,6 +13,11 @@ it('the store and two engines decide what laps in memory do, through crashes, re
     const database = await createTestDatabase();
     try {
       const told = await playStory(database.sql, storyOf(seed, LAPS));
+      const events = await database.sql<{ id: string }[]>`select id from deleverage_event order by id`;
+      for (const { id } of events) {
+        const differences = (await verifyStoredEvent(database.sql, id)).flatMap((part) => part.differences);
+        expect([id, differences]).toEqual([id, []]);
+      }
       for (const name of ['laps', 'liquidations', 'events', 'badDebts'] as const) total[name] += told[name];
     } catch (error) {
       throw new Error(`npm run simulate -- --seed ${seed} --laps ${LAPS}`, { cause: error });
