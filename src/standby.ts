@@ -45,6 +45,7 @@ export async function openStandby(url: string, primary: Sql, log: Log): Promise<
     },
     readingOwnWrites: (book) => ({
       current: () => book.current(),
+      suppose: (change) => book.suppose(change),
       refresh: async () => {
         await seen();
         return book.refresh();

@@ -2,6 +2,7 @@ import type { Resolvers } from '../generated/graphql.js';
 import { accountResolvers, balanceResolvers } from './account.js';
 import { assetResolvers } from './asset.js';
 import { auditEntryResolvers } from './audit-entry.js';
+import { changeResolvers } from './change.js';
 import { chainVerificationResolvers } from './chain-verification.js';
 import { deleverageEventResolvers, deleverageSkipResolvers } from './deleverage-event.js';
 import { deleverageLegResolvers } from './deleverage-leg.js';
@@ -13,6 +14,7 @@ import { liquidationResolvers } from './liquidation.js';
 import { marginCallResolvers } from './margin-call.js';
 import { marginResolvers } from './margin.js';
 import { marketResolvers } from './market.js';
+import { changeMutations } from './mutation-change.js';
 import { feedMutations } from './mutation-feed.js';
 import { venueMutations } from './mutation-venue.js';
 import { nodeResolvers } from './node.js';
@@ -28,13 +30,14 @@ export const resolvers: Resolvers = {
   DateTime: dateTimeScalar,
   BigInt: bigIntScalar,
   Query: queryResolvers,
-  Mutation: { ...feedMutations, ...venueMutations },
+  Mutation: { ...feedMutations, ...venueMutations, ...changeMutations },
   Node: nodeResolvers,
   Account: accountResolvers,
   AdlIndicator: adlIndicatorResolvers,
   Asset: assetResolvers,
   AuditEntry: auditEntryResolvers,
   Balance: balanceResolvers,
+  Change: changeResolvers,
   ChainVerification: chainVerificationResolvers,
   DeleverageEvent: deleverageEventResolvers,
   DeleverageLeg: deleverageLegResolvers,

@@ -38,7 +38,7 @@ export async function recordTransfers(sql: Sql, input: readonly TransferInput[])
   return inTransaction(sql, { isolation: 'read committed' }, (tx) => applyTransfers(tx, rows));
 }
 
-function parseTransfer(value: unknown, rowIndex: number): TransferRow {
+export function parseTransfer(value: unknown, rowIndex: number): TransferRow {
   const row = openRow(value, ['id', 'accountId', 'assetId', 'amount', 'at'], rowIndex);
   const key = readId(row, 'id');
   const accountId = readId(row, 'accountId');
@@ -55,7 +55,7 @@ function parseTransfer(value: unknown, rowIndex: number): TransferRow {
   };
 }
 
-async function applyTransfers(tx: Tx, rows: readonly TransferRow[]): Promise<Recorded> {
+export async function applyTransfers(tx: Tx, rows: readonly TransferRow[]): Promise<Recorded> {
   await checkTransfers(tx, rows);
   const now = await readClock(tx);
   const { fresh, duplicates } = await storeFresh(rows, {
