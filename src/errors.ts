@@ -9,6 +9,7 @@ export const ERROR_CODES = {
   ID_REUSED: 'the id is stored already, with other content',
   INTERNAL: 'a fault of Backstop itself; the log has it whole',
   MARKET_SETTLED: 'the market is settled and takes no more trades',
+  NEEDS_APPROVAL: 'it takes two persons: one proposes it, another one approves',
   NOT_FOUND: 'nothing is stored under this id',
   OTHER_ASSET: 'the account holds its margin asset only, which is another',
   OTHER_SETTLEMENT_ASSET: 'the market settles in another asset than the one the account holds',

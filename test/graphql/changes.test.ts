@@ -289,6 +289,18 @@ describe('a withdrawal from a fund', () => {
     expect(codeOf(await decideOn(api, other))).toBe('FUND_BELOW_ZERO');
     expect(codeOf(await decideOn(api, again))).toBe('CONFLICT');
     expect(await statusOf(other.id)).toBe('PROPOSED');
+    // A feed may tell it again, and may not do the same by itself.
+    const told = { accountId: 'fund-usdt', assetSymbol: 'USDT', amount: '-6' };
+    const feed = (id: string): Promise<any> =>
+      actOn(api, 'transfersRecord', { transfers: [{ id, ...told }] }, 'recorded duplicates');
+    expect(await feed('w1')).toEqual({ recorded: 0, duplicates: 1, userErrors: [] });
+    expect(codeOf(await feed('w3'))).toBe('NEEDS_APPROVAL');
+    const payments = [
+      { accountId: 'fund-usdt', amount: '-1' },
+      { accountId: 'bob', amount: '1' },
+    ];
+    const fundings = [{ id: 'f1', marketSymbol: 'BTCUSDT', payments }];
+    expect(codeOf(await actOn(api, 'fundingRecord', { fundings }, 'recorded'))).toBe('NEEDS_APPROVAL');
     const { insuranceFunds } = await api.read(
       '{ insuranceFunds { externalId balance ledger(first: 1) { edges { node { amount kind } } } } }',
     );

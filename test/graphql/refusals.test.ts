@@ -57,7 +57,7 @@ describe('bad input', () => {
       [
         'transfersRecord',
         { transfers: [{ id: 'x', accountId: 'fund-usdt', assetSymbol: 'USDT', amount: '-11' }] },
-        'FUND_BELOW_ZERO',
+        'NEEDS_APPROVAL',
         ['input', 'transfers', '0', 'amount'],
       ],
       [
