@@ -19,7 +19,10 @@ export interface DecisionInput {
 /** What the audit log calls the target of a decision on nothing. */
 const NO_CHANGE = 'none';
 
-/** Somebody else's decision on the change of this row (null: there is none such): it is stored, and what is approved applied, in one transaction, or nothing is. */
+/**
+ * Somebody else's decision on the change of this row (null: there is none such): it is stored, and what is approved is
+ * applied, in one transaction, or nothing is.
+ */
 export async function decideChange(
   sql: Sql,
   actor: Actor,
@@ -33,8 +36,9 @@ export async function decideChange(
     await inTransaction(recording, { isolation: 'read committed' }, async (tx) => {
       const change = await lockChange(tx, decision.changeId);
       checkDecision(change, decision);
-      await insertDecision(tx, decision);
       if (decision.decision === 'APPROVE') await applyChange(tx, actor, change);
+      // Last, so that it is dated while what was changed is locked: see `wasApplied`.
+      await insertDecision(tx, decision);
     });
   });
 }

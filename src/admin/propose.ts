@@ -1,6 +1,6 @@
 import type { Sql } from '../db/connect.js';
 import type { ChangeKind } from '../db/read-changes.js';
-import { insertAuditEntry, readTarget, toJson, type Actor, type AdminAction } from '../db/record-audit.js';
+import { insertAuditEntry, lockTarget, readTarget, toJson, type Actor, type AdminAction } from '../db/record-audit.js';
 import { insertChange } from '../db/record-changes.js';
 import { inTransaction, rehearse } from '../db/transaction.js';
 import { recordingRefusals } from '../ingest/audited.js';
@@ -36,6 +36,8 @@ export async function proposeChange(
     const by = readChange(openRow({ changedBy: actor.subject, reason }, ['changedBy', 'reason']));
     const opened = open(targetId, terms, by);
     return inTransaction(sql, { isolation: 'read committed' }, async (tx) => {
+      // Held while the change is dated: nothing that it overlooks can have been applied before it.
+      await lockTarget(tx, { type: targetType, id: targetId });
       const version = await rehearse(tx, opened.apply);
       const payload = toJson(version === null ? opened.terms : { ...opened.terms, version });
       const proposedBy = actor.subject;
