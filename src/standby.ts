@@ -46,6 +46,7 @@ export async function openStandby(url: string, primary: Sql, log: Log): Promise<
     readingOwnWrites: (book) => ({
       current: () => book.current(),
       onBook: (listener) => book.onBook(listener),
+      suppose: (change) => book.suppose(change),
       refresh: async () => {
         await seen();
         return book.refresh();

@@ -74,7 +74,8 @@ async function makeTokens(traderId: string | null, mint: WelcomeInput['mint']): 
       'What is not public needs a token. Where JWT_SECRETS is set, make one for each who asks:',
       `  TRADER=$(npx backstop token --scopes read:account --trader ${traderId ?? '<id>'})`,
       '  RISK=$(npx backstop token --scopes read:risk)',
-      '  OPERATOR=$(npx backstop token --scopes read:risk,read:audit,write:feed,write:admin)',
+      '  OPERATOR=$(npx backstop token --subject operator --scopes read:risk,read:audit,write:feed,write:admin)',
+      '  APPROVER=$(npx backstop token --subject approver --scopes read:risk,read:audit,approve:admin)',
     ];
     return { trader: '$TRADER', risk: '$RISK', operator: '$OPERATOR', lines };
   }
@@ -82,10 +83,16 @@ async function makeTokens(traderId: string | null, mint: WelcomeInput['mint']): 
   const risk = await mint({ subject: 'risk-desk', scopes: ['read:risk'], ttlSeconds });
   const operator = await mint({
     subject: 'operator',
-    scopes: ['read:risk', 'read:audit', 'write:feed', 'write:admin', 'approve:admin'],
+    scopes: ['read:risk', 'read:audit', 'write:feed', 'write:admin'],
     ttlSeconds,
   });
-  const lines = ['Tokens for a day:', `  risk desk: ${risk}`, `  operator: ${operator}`];
+  // What the operator proposes takes another person to approve: alone with a demonstration, one is both.
+  const approver = await mint({
+    subject: 'approver',
+    scopes: ['read:risk', 'read:audit', 'approve:admin'],
+    ttlSeconds,
+  });
+  const lines = ['Tokens for a day:', `  risk desk: ${risk}`, `  operator: ${operator}`, `  approver: ${approver}`];
   if (traderId === null) return { trader: risk, risk, operator, lines };
   const trader = await mint({ subject: traderId, scopes: ['read:account'], traderId, ttlSeconds });
   return { trader, risk, operator, lines: [...lines, `  trader ${traderId}: ${trader}`] };

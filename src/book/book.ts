@@ -41,6 +41,8 @@ export interface Book extends Circumstances {
   /** Holders of the market on that side that its ranking leaves out: liquidity providers and held accounts. */
   unranked(marketId: string, side: Side): readonly string[];
   openInterest(marketId: string): OpenInterest;
+  /** Signed sizes of the positions of traders, held ones included. */
+  sizesOfTraders(marketId: string): Iterable<Decimal>;
   ranking(marketId: string, side: Side): PublishedRanking;
   /** Levels that are not what they were in an earlier book; undefined: the two cannot be compared. */
   levelsSince(earlier: Book): LevelChanges | undefined;

@@ -1,7 +1,7 @@
 import { rowOfAccount } from '../db/account-rows.js';
 import type { Circumstances, LastStatus } from '../db/risk-state.js';
 import { sideOf, type Side } from '../risk/contract.js';
-import { ofGridSteps } from '../risk/decimal.js';
+import type { Decimal } from '../risk/decimal.js';
 import type { Account, MarginStatus } from '../risk/margin.js';
 import { percentileOf, score } from '../risk/ranking.js';
 import type { AccountMargin } from './account-margin.js';
@@ -12,6 +12,7 @@ import { glanceAt, type Glance } from './glance.js';
 import { closedSince, compareLevels, type LevelChanges } from './level-changes.js';
 import { liquidationOrder } from './liquidation-order.js';
 import { queueKey, type Members } from './members.js';
+import { openInterestOf, sizesOfTraders } from './open-interest.js';
 import { merged, type MarketOrder, type NearPosition } from './near-liquidation.js';
 import { QueueRanking, type ScoreOf } from './queue-ranking.js';
 import { circumstancesDigest, rankingId } from './ranking-id.js';
@@ -58,7 +59,6 @@ export class ColumnBook implements Book {
   get slotCount(): number {
     return this.#state.heads.count;
   }
-
   /** Where rows for `advance` are added. */
   get columns(): Columns {
     return this.#state.columns;
@@ -168,11 +168,11 @@ export class ColumnBook implements Book {
   }
 
   openInterest(marketId: string): OpenInterest {
-    const long = this.#members(marketId, 'LONG').positions;
-    let size = 0n;
-    for (const position of long) size += this.#state.columns.sizeInGridSteps(position);
-    const shortPositions = this.#members(marketId, 'SHORT').positions.length;
-    return { size: ofGridSteps(size), longPositions: long.length, shortPositions };
+    return openInterestOf(this.#state.columns, this.#members(marketId, 'LONG'), this.#members(marketId, 'SHORT'));
+  }
+
+  sizesOfTraders(marketId: string): Iterable<Decimal> {
+    return sizesOfTraders(this.#state, [this.#members(marketId, 'LONG'), this.#members(marketId, 'SHORT')]);
   }
 
   ranking(marketId: string, side: Side): QueueRanking {

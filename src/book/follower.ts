@@ -4,11 +4,12 @@ import { isEarlier, type HistoryPlace } from '../db/history-place.js';
 import { readDataInstant } from '../db/standby.js';
 import { inTransaction } from '../db/transaction.js';
 import { messageOf } from '../errors.js';
+import type { Circumstances } from '../db/risk-state.js';
 import type { Instant } from '../risk/instant.js';
 import type { Log } from '../telemetry.js';
 import type { Book } from './book.js';
 import type { Sweeper } from './sweeper.js';
-import { takeBook, type TakenBook } from './take-book.js';
+import { advanceBook, takeBook, type TakenBook } from './take-book.js';
 import { Turns } from './turns.js';
 
 /** A book, and when this process took it, by its own monotonic clock: what its age is measured from. */
@@ -58,6 +59,7 @@ export class BookFollower {
   /** Goes up with each `rebuild`: what was begun before it counts no more. */
   #generation = 0;
   readonly #turns = new Turns(LONGEST_TURN_MS);
+  readonly #supposing = new Turns(LONGEST_TURN_MS);
   /** A refresh that waits for its turn. */
   #awaited: Promise<FollowedBook> | undefined;
   #refreshing: Promise<void> | undefined;
@@ -121,6 +123,26 @@ export class BookFollower {
   /** A refresh, whose book and whose transaction `look` sees together: both show the same snapshot. */
   inspect<T>(look: (tx: Tx, book: FollowedBook) => Promise<T>): Promise<T> {
     return this.#inspect(look, () => undefined);
+  }
+
+  /**
+   * The newest book, and what it would be under other circumstances, which nobody keeps. One at a time: however many are
+   * asked for, the book that is followed waits for one at most.
+   */
+  async suppose(
+    change: (now: Circumstances) => Circumstances,
+  ): Promise<{ readonly now: FollowedBook; readonly then: Book }> {
+    const end = await this.#supposing.begin();
+    try {
+      const { book: now } = this.taken();
+      const { at, venue, markets, marks, funds } = now;
+      const was: Circumstances = { at, venue, markets, marks, funds };
+      const circumstances = change(was);
+      if (circumstances === was) return { now, then: now };
+      return { now, then: await advanceBook(now, { circumstances, added: [], statuses: new Map() }, this.#options) };
+    } finally {
+      end();
+    }
   }
 
   /**

@@ -5,6 +5,7 @@ import { loadCircumstances, loadLastStatuses, type LastStatus } from '../db/risk
 import type { Instant } from '../risk/instant.js';
 import { ColumnBook } from './column-book.js';
 import { Columns, type AddedRow } from './columns.js';
+import type { Changes } from './state.js';
 import type { Sweeper } from './sweeper.js';
 
 /** A book, and the point in the database's history that it stands at. */
@@ -37,7 +38,7 @@ export async function takeBook(
   tx: Tx,
   at: Instant,
   previous?: TakenBook,
-  { onProgress, sweeper, sweptElsewhereFrom = ACCOUNTS_SWEPT_HERE }: TakeOptions = {},
+  options: TakeOptions = {},
 ): Promise<TakenBook> {
   const place = await readHistoryPlace(tx);
   const last = previous !== undefined && goesOn(previous.place, place) ? previous : undefined;
@@ -48,13 +49,22 @@ export async function takeBook(
   const added: AddedRow[] = [];
   for await (const row of readAccountRows(tx, last?.place.xmin ?? null)) {
     added.push(columns.add(row));
-    onProgress?.(added.length);
+    options.onProgress?.(added.length);
   }
   const statuses = await loadLastStatuses(tx, last?.lastTransition ?? null);
   const changes = { circumstances, added, statuses };
-  const isLarge = Math.max(base.slotCount, added.length) >= sweptElsewhereFrom;
-  const book = isLarge && sweeper !== undefined ? await base.advanceBy(sweeper.sweep, changes) : base.advance(changes);
+  const book = await advanceBook(base, changes, options);
   return { book, place, lastTransition: newestOf(statuses, last?.lastTransition ?? '0'), isAnew: last === undefined };
+}
+
+/** The book after the changes; of a large one the sweep is done elsewhere. */
+export async function advanceBook(
+  base: ColumnBook,
+  changes: Changes,
+  { sweeper, sweptElsewhereFrom = ACCOUNTS_SWEPT_HERE }: TakeOptions,
+): Promise<ColumnBook> {
+  const isLarge = Math.max(base.slotCount, changes.added.length) >= sweptElsewhereFrom;
+  return isLarge && sweeper !== undefined ? base.advanceBy(sweeper.sweep, changes) : base.advance(changes);
 }
 
 function newestOf(statuses: ReadonlyMap<string, LastStatus>, known: string): string {

@@ -12,7 +12,8 @@ export interface Actor {
 
 /** What is acted on: of a price its market and its own id, as `BTCUSDT/p1`. */
 export interface AuditTarget {
-  readonly type: 'Account' | 'Asset' | 'InsuranceFund' | 'Job' | 'MarginCall' | 'Market' | 'Price' | 'Trader';
+  readonly type:
+    'Account' | 'Asset' | 'Change' | 'InsuranceFund' | 'Job' | 'MarginCall' | 'Market' | 'Price' | 'Trader';
   readonly id: string;
 }
 
@@ -55,7 +56,7 @@ export function toJson(value: unknown): string {
 }
 
 /** Without the zero character and halves of characters, which PostgreSQL has no place for. */
-function storable(text: string): string {
+export function storable(text: string): string {
   return text.replace(/[\0\ud800-\udfff]/gu, '\ufffd');
 }
 
@@ -72,6 +73,8 @@ export async function lockTarget(tx: Tx, target: AuditTarget): Promise<string | 
   else if (type === 'MarginCall') await tx`select from margin_call where id = ${id}::bigint for no key update`;
   else if (type === 'Account' || type === 'InsuranceFund')
     await tx`select from account where id = ${id} for no key update`;
+  else if (type === 'Change') await tx`select from change where id = ${id}::bigint for no key update`;
+  else if (type === 'Job') await tx`select from job where id = ${id} for no key update`;
   else if (type === 'Trader') await tx`select from trader where id = ${id} for no key update`;
   return readTarget(tx, target);
 }
@@ -93,6 +96,8 @@ function stateOf(reader: Reader, { type, id }: AuditTarget): ReturnType<Reader> 
       return reader`select id, trader_id, kind, mode, margin_asset_id from account where id = ${id}`;
     case 'Asset':
       return reader`select id from asset where id = ${id}`;
+    case 'Change':
+      return reader`select * from change_status where id = ${id}::bigint`;
     case 'InsuranceFund':
       return reader`
         select f.*, coalesce((select b.amount from balance b where b.account_id = f.account_id and b.asset_id = f.asset_id), 0) as balance

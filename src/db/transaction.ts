@@ -79,6 +79,22 @@ export async function inTransaction<T>(
   }
 }
 
+/** Does `work` inside the transaction and takes it back: its answer, or its refusal, without what it did. */
+export async function rehearse<T>(tx: Tx, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const takenBack = new Error('taken back');
+  let answer: readonly [T] | undefined;
+  try {
+    await tx.savepoint(async (rehearsal) => {
+      answer = [await work(rehearsal)];
+      throw takenBack;
+    });
+  } catch (error) {
+    if (error !== takenBack) throw error;
+  }
+  if (answer === undefined) throw new Error('the work of a rehearsal gave no answer');
+  return answer[0];
+}
+
 /** What a statement fails with when its connection is over: the server's last word, or that of the socket. */
 function isLoss(error: unknown): boolean {
   if (error instanceof postgres.PostgresError) return LAST_WORDS.has(error.severity);

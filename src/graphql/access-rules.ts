@@ -24,6 +24,7 @@ const SCOPE_OF: Readonly<Partial<Record<AccessRule, Scope>>> = {
   READ_AUDIT: 'read:audit',
   WRITE_FEED: 'write:feed',
   WRITE_ADMIN: 'write:admin',
+  APPROVE_ADMIN: 'approve:admin',
 };
 
 /**

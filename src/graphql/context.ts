@@ -25,7 +25,7 @@ export interface Clients {
 export interface ApiParts extends Clients {
   /** Where mutations go when the clients above are those of a standby, which takes no writes. */
   readonly primary?: Clients;
-  readonly book: Pick<BookFollower, 'current' | 'refresh' | 'onBook'>;
+  readonly book: Pick<BookFollower, 'current' | 'refresh' | 'onBook' | 'suppose'>;
   readonly log: Log;
   readonly verify: Verify;
   /** Sites whose pages may ask. */

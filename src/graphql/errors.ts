@@ -7,7 +7,6 @@ import type { Log } from '../telemetry.js';
 /** Names of input fields where the contract says it in another word than the rooms behind it. */
 const CONTRACT_NAMES: Readonly<Record<string, string>> = {
   assetId: 'assetSymbol',
-  by: 'confirmedBy',
   marginAssetId: 'marginAssetSymbol',
   marketId: 'marketSymbol',
   settlementAssetId: 'settlementAssetSymbol',

@@ -31,6 +31,7 @@ export const feedMutations: FeedMutations = {
       recordTransfers(
         sql,
         input.transfers.map(({ assetSymbol, ...transfer }) => ({ ...transfer, assetId: assetSymbol })),
+        { fundsMayPay: false },
       ),
     ),
   depthRecord: (_root, { input }, { sql }) =>
@@ -50,6 +51,7 @@ export const feedMutations: FeedMutations = {
       recordFunding(
         sql,
         input.fundings.map(({ marketSymbol, ...funding }) => ({ ...funding, marketId: marketSymbol })),
+        { fundsMayPay: false },
       ),
     ),
 };

@@ -7,18 +7,19 @@ import type { JobRunInput, JobRunPayload, MutationResolvers } from '../generated
 import { contributeToFund, createAccount, createAsset, createFund, createTrader } from '../ingest/accounts.js';
 import { audited } from '../ingest/audited.js';
 import { extendMarginCall } from '../ingest/margin-calls.js';
-import { haltMarket, resumeMarket } from '../ingest/market-status.js';
-import { createMarket, setBrackets, setPolicy } from '../ingest/markets.js';
+import { haltMarket } from '../ingest/market-status.js';
+import { createMarket } from '../ingest/markets.js';
 import { confirmPrice } from '../ingest/prices.js';
 import { auditedLap } from '../jobs/audited-lap.js';
 import { takeNewBook, type Context } from './context.js';
 import { toUserErrors, type InputShape } from './errors.js';
 import { toCounts } from './job.js';
+import type { ChangeMutation } from './mutation-change.js';
 import { rowIdOf } from './node-id.js';
 
 type VenueMutations = Omit<
   Required<MutationResolvers>,
-  'pricesRecord' | 'tradesRecord' | 'transfersRecord' | 'depthRecord' | 'fundingRecord'
+  'pricesRecord' | 'tradesRecord' | 'transfersRecord' | 'depthRecord' | 'fundingRecord' | ChangeMutation
 >;
 
 export const venueMutations: VenueMutations = {
@@ -80,41 +81,32 @@ export const venueMutations: VenueMutations = {
       { fieldName, input, target: ['Market', id], names: { id: 'symbol' } },
       'market',
       async (sql) => {
-        await createMarket(sql, { ...rest, id, settlementAssetId });
+        await createMarket(sql, { ...rest, id, settlementAssetId, changedBy: context.actor.subject });
         return { id };
       },
     );
   },
-  bracketsChange: (_root, { input }, context, { fieldName }) =>
-    changeMarket(context, fieldName, input, (sql, { marketSymbol: marketId, ...rest }) =>
-      setBrackets(sql, { ...rest, marketId }),
-    ),
-  policyChange: (_root, { input }, context, { fieldName }) =>
-    changeMarket(context, fieldName, input, (sql, { marketSymbol: marketId, policy, ...rest }) =>
-      setPolicy(sql, { ...rest, ...policy, marketId }),
-    ),
   priceConfirm: (_root, { input }, context, { fieldName }) => {
-    const { marketSymbol: marketId, priceId, confirmedBy: by } = input;
+    const { marketSymbol: marketId, priceId } = input;
     return change(context, { fieldName, input, target: ['Price', `${marketId}/${priceId}`] }, 'market', async (sql) => {
-      await confirmPrice(sql, { marketId, priceId, by });
+      await confirmPrice(sql, { marketId, priceId, by: context.actor.subject });
       return { id: marketId };
     });
   },
-  marketHalt: (_root, { input }, context, { fieldName }) =>
-    changeMarket(context, fieldName, input, (sql, { marketSymbol: marketId, ...rest }) =>
-      haltMarket(sql, { ...rest, marketId }),
-    ),
-  marketResume: (_root, { input }, context, { fieldName }) =>
-    changeMarket(context, fieldName, input, (sql, { marketSymbol: marketId, ...rest }) =>
-      resumeMarket(sql, { ...rest, marketId }),
-    ),
+  marketHalt: (_root, { input }, context, { fieldName }) => {
+    const { marketSymbol: id, reason } = input;
+    return change(context, { fieldName, input, target: ['Market', id] }, 'market', async (sql) => {
+      await haltMarket(sql, { marketId: id, reason, changedBy: context.actor.subject });
+      return { id };
+    });
+  },
   marginCallExtend: (_root, { input }, context, { fieldName }) => {
     const marginCallId = rowIdOf('MarginCall', input.marginCallId);
     const target = ['MarginCall', marginCallId ?? input.marginCallId] as const;
     return change(context, { fieldName, input, target }, 'marginCall', async (sql) => {
       if (marginCallId === null)
         throw new BackstopError('NOT_FOUND', `no margin call ${input.marginCallId}`, { field: 'marginCallId' });
-      await extendMarginCall(sql, { ...input, marginCallId });
+      await extendMarginCall(sql, { ...input, marginCallId, changedBy: context.actor.subject });
       const [call] = await readMarginCalls(sql, [marginCallId]);
       if (call === undefined || call === null) throw new Error(`the margin call ${marginCallId} is gone`);
       return call;
@@ -156,18 +148,6 @@ async function change<K extends string, T>(
 function actionOf({ actor }: Context, { fieldName, input, target: [type, id] }: Asked): AdminAction {
   const reason = 'reason' in input && typeof input.reason === 'string' ? input.reason : null;
   return { actor, name: fieldName, target: { type, id }, input, reason };
-}
-
-async function changeMarket<I extends { readonly marketSymbol: string }>(
-  context: Context,
-  fieldName: string,
-  input: I,
-  work: (sql: Sql, input: I) => Promise<unknown>,
-) {
-  return change(context, { fieldName, input, target: ['Market', input.marketSymbol] }, 'market', async (sql) => {
-    await work(sql, input);
-    return { id: input.marketSymbol };
-  });
 }
 
 const NOTHING_RAN = { round: null, at: null, outcomeDigest: null, more: null, counts: null };

@@ -5,6 +5,7 @@ const TYPES = [
   'Account',
   'Asset',
   'AuditEntry',
+  'Change',
   'DeleverageEvent',
   'DeleverageLeg',
   'ForcedTrade',

@@ -2,6 +2,7 @@ import type { FollowedBook } from '../book/follower.js';
 import { readAllMarginCalls } from '../db/read-accounts.js';
 import { readAuditLog } from '../db/read-audit.js';
 import { verifyChain } from '../db/chains.js';
+import { readAllChanges } from '../db/read-changes.js';
 import { readAllEvents } from '../db/read-deleverage.js';
 import { readAllJobs, readAllRuns } from '../db/read-jobs.js';
 import { readAllForcedTrades, readAllLiquidations } from '../db/read-liquidations.js';
@@ -95,6 +96,11 @@ export const queryResolvers: QueryResolvers = {
   auditLog: async (_root, args, { sql }) => {
     const page = parsePage('auditLog', args);
     return toConnection('auditLog', page, await readAuditLog(sql, args.filter ?? {}, keysetOf(page)), ({ id }) => [id]);
+  },
+  changes: async (_root, args, { sql }) => {
+    const page = parsePage('changes', args);
+    const rows = await readAllChanges(sql, args.statuses ?? null, keysetOf(page));
+    return toConnection('changes', page, rows, ({ id }) => [id]);
   },
   chainVerification: (_root, { chain }, { sql }) => verifyChain(sql, chain),
   deleveragePreview: (_root, { input }, { book }) => previewDeleverage(input, book),

@@ -2,6 +2,7 @@ import type { Resolvers } from '../generated/graphql.js';
 import { accountResolvers, balanceResolvers } from './account.js';
 import { assetResolvers } from './asset.js';
 import { auditEntryResolvers } from './audit-entry.js';
+import { changeResolvers } from './change.js';
 import { chainVerificationResolvers } from './chain-verification.js';
 import { deleverageEventResolvers, deleverageSkipResolvers } from './deleverage-event.js';
 import { deleverageLegResolvers } from './deleverage-leg.js';
@@ -20,6 +21,7 @@ import {
   simulatedPositionResolvers,
 } from './margin-simulation.js';
 import { marketResolvers } from './market.js';
+import { changeMutations } from './mutation-change.js';
 import { feedMutations } from './mutation-feed.js';
 import { venueMutations } from './mutation-venue.js';
 import { nodeResolvers } from './node.js';
@@ -36,13 +38,14 @@ export const resolvers: Resolvers = {
   BigInt: bigIntScalar,
   Query: queryResolvers,
   Subscription: subscriptionResolvers,
-  Mutation: { ...feedMutations, ...venueMutations },
+  Mutation: { ...feedMutations, ...venueMutations, ...changeMutations },
   Node: nodeResolvers,
   Account: accountResolvers,
   AdlIndicator: adlIndicatorResolvers,
   Asset: assetResolvers,
   AuditEntry: auditEntryResolvers,
   Balance: balanceResolvers,
+  Change: changeResolvers,
   ChainVerification: chainVerificationResolvers,
   DeleverageEvent: deleverageEventResolvers,
   DeleverageLeg: deleverageLegResolvers,

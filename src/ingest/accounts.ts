@@ -2,6 +2,7 @@ import { BackstopError } from '../errors.js';
 import type { Sql, Tx } from '../db/connect.js';
 import { announce } from '../db/record-notice.js';
 import { inTransaction } from '../db/transaction.js';
+import type { Decimal } from '../risk/decimal.js';
 import {
   ensureTrader,
   findAccount,
@@ -19,6 +20,7 @@ import {
 import {
   isAbsent,
   openRow,
+  readAmount,
   readAmountOr,
   readChoice,
   readId,
@@ -26,7 +28,7 @@ import {
   readText,
   type Optional,
 } from './parse.js';
-import { recordTransfers, type Recorded } from './transfers.js';
+import { applyTransfers, parseTransfer, recordTransfers, type Recorded } from './transfers.js';
 
 /** `created` is false when the same was there already. */
 export interface Created {
@@ -183,6 +185,30 @@ export async function contributeToFund(sql: Sql, input: FundContributionInput): 
   return recordTransfers(sql, [
     { id: input.id, accountId: fundId, assetId: fund.assetId, amount: amount.toFixed(), at: input.at },
   ]);
+}
+
+export interface ParsedWithdrawal {
+  readonly fundId: string;
+  /** The exchange's id of the transfer. */
+  readonly id: string;
+  /** Positive. */
+  readonly amount: Decimal;
+}
+
+export function parseWithdrawal(input: unknown): ParsedWithdrawal {
+  const row = openRow(input, ['id', 'fundId', 'amount']);
+  return { id: readId(row, 'id'), fundId: readId(row, 'fundId'), amount: readAmount(row, 'amount', 'POSITIVE') };
+}
+
+/** Money from a fund back to the exchange, at most what it holds. */
+export async function withdrawFromFund(tx: Tx, { fundId, id, amount }: ParsedWithdrawal): Promise<void> {
+  const fund = await findFund(tx, fundId);
+  if (fund === undefined)
+    throw new BackstopError('NOT_FOUND', `fundId: no insurance fund ${fundId}`, { field: 'fundId' });
+  const { assetId } = fund;
+  const transfer = parseTransfer({ id, accountId: fundId, assetId, amount: amount.neg().toFixed() }, 0);
+  const { recorded } = await applyTransfers(tx, [transfer]);
+  if (recorded === 0) throw new BackstopError('CONFLICT', `id: the withdrawal ${id} has been made`, { field: 'id' });
 }
 
 async function checkAsset(tx: Tx, field: string, id: string): Promise<void> {

@@ -21,7 +21,8 @@ export async function audited<T>(sql: Sql, action: AdminAction, work: (sql: Sql)
   });
 }
 
-async function recordAround<T>(tx: Tx, action: AdminAction, change: (tx: Tx) => Promise<T>): Promise<T> {
+/** An accepted action with its entry: the target as it was and as `change` leaves it. */
+export async function recordAround<T>(tx: Tx, action: AdminAction, change: (tx: Tx) => Promise<T>): Promise<T> {
   const { target } = action;
   const before = target === null ? null : await lockTarget(tx, target);
   const answer = await change(tx);

@@ -8,7 +8,7 @@ import { loadParties, loadTradedMarkets } from '../db/record-parties.js';
 import { inTransaction } from '../db/transaction.js';
 import { ZERO } from '../risk/decimal.js';
 import { storeFresh } from './fresh-rows.js';
-import { checkHolds, knownMarket, knownParty } from './market-facts.js';
+import { checkHolds, knownMarket, knownParty, refuseFundPayment, type FundRule } from './market-facts.js';
 import {
   MAX_ROWS,
   openRow,
@@ -39,7 +39,7 @@ interface FundingRow extends KeyedFact {
 }
 
 /** Funding as the exchange computed it, in the settlement asset of the market. */
-export async function recordFunding(sql: Sql, input: readonly FundingInput[]): Promise<Recorded> {
+export async function recordFunding(sql: Sql, input: readonly FundingInput[], rule: FundRule = {}): Promise<Recorded> {
   const rows: FundingRow[] = [];
   let payments = 0;
   for (const [index, value] of parseRows(input, 'funding').entries()) {
@@ -51,7 +51,7 @@ export async function recordFunding(sql: Sql, input: readonly FundingInput[]): P
       throw new BackstopError('BATCH_TOO_LARGE', `payments: more than ${MAX_ROWS} in the batch`, place);
     }
   }
-  return inTransaction(sql, { isolation: 'read committed' }, (tx) => applyFunding(tx, rows));
+  return inTransaction(sql, { isolation: 'read committed' }, (tx) => applyFunding(tx, rows, rule));
 }
 
 function parseFunding(value: unknown, rowIndex: number): FundingRow {
@@ -82,7 +82,7 @@ function readPayments(row: Row): FundingPayment[] {
   return payments;
 }
 
-async function applyFunding(tx: Tx, rows: readonly FundingRow[]): Promise<Recorded> {
+async function applyFunding(tx: Tx, rows: readonly FundingRow[], { fundsMayPay = true }: FundRule): Promise<Recorded> {
   const markets = await loadTradedMarkets(
     tx,
     rows.map((row) => row.marketId),
@@ -106,6 +106,10 @@ async function applyFunding(tx: Tx, rows: readonly FundingRow[]): Promise<Record
         some.map((row) => ({ ...row, externalId: row.key, at: row.at ?? now })),
       ),
   });
+  if (!fundsMayPay) {
+    for (const { row } of fresh)
+      for (const payment of row.payments) refuseFundPayment(parties, row, 'payments', payment);
+  }
   if (fresh.length === 0) return { recorded: 0, duplicates };
   await lockAccounts(
     tx,

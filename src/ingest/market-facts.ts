@@ -24,6 +24,22 @@ export function knownParty<P extends Party>(
   return parties.get(accountId) ?? refuse(row, field, `no account ${accountId}`, 'UNKNOWN_ACCOUNT');
 }
 
+/** Of a feed. */
+export interface FundRule {
+  /** False: money out of an insurance fund is refused, unless it is known already. Two persons let it out. */
+  readonly fundsMayPay?: boolean;
+}
+
+export function refuseFundPayment(
+  parties: ReadonlyMap<string, Party>,
+  row: Placed,
+  field: string,
+  { accountId, amount }: { readonly accountId: string; readonly amount: Decimal },
+): void {
+  if (amount.isNegative() && parties.get(accountId)?.kind === 'INSURANCE_FUND')
+    refuse(row, field, `money leaves the fund ${accountId} by insuranceFundWithdraw only`, 'NEEDS_APPROVAL');
+}
+
 export function checkHolds(party: Party, market: TradedMarket, row: Placed, field: string): void {
   if (party.marginAssetId === market.settlementAssetId) return;
   const assets = `${party.id} holds ${party.marginAssetId}, ${market.id} settles in ${market.settlementAssetId}`;

@@ -1,10 +1,11 @@
 import { BackstopError } from '../errors.js';
-import type { Sql } from '../db/connect.js';
+import type { Sql, Tx } from '../db/connect.js';
 import { lockMarkets } from '../db/locks.js';
 import { announce, readClock } from '../db/record-notice.js';
 import { loadTradedMarkets } from '../db/record-parties.js';
 import { inTransaction } from '../db/transaction.js';
-import { changeMarketStatus } from '../db/venue.js';
+import { changeMarketStatus, type Change } from '../db/venue.js';
+import type { Instant } from '../risk/instant.js';
 import { readChange, type ChangeInput } from './market-terms.js';
 import { openRow, readId, readInstant, refuse, type Optional } from './parse.js';
 
@@ -12,6 +13,14 @@ export interface MarketStatusInput extends ChangeInput {
   readonly marketId: string;
   /** Left out: the database clock. */
   readonly at?: Optional<string>;
+}
+
+type Status = 'ACTIVE' | 'HALTED';
+
+export interface ParsedStatusChange {
+  readonly marketId: string;
+  readonly change: Change;
+  readonly at: Instant | null;
 }
 
 /** Stops liquidation and deleveraging of a market; its trades are still recorded. */
@@ -23,26 +32,30 @@ export async function resumeMarket(sql: Sql, input: MarketStatusInput): Promise<
   await changeStatus(sql, input, 'HALTED', 'ACTIVE');
 }
 
-async function changeStatus(
-  sql: Sql,
-  input: MarketStatusInput,
-  from: 'ACTIVE' | 'HALTED',
-  to: 'ACTIVE' | 'HALTED',
-): Promise<void> {
+async function changeStatus(sql: Sql, input: MarketStatusInput, from: Status, to: Status): Promise<void> {
+  const parsed = parseStatusChange(input);
+  await inTransaction(sql, { isolation: 'read committed' }, (tx) => applyStatusChange(tx, parsed, from, to));
+}
+
+export function parseStatusChange(input: unknown): ParsedStatusChange {
   const row = openRow(input, ['marketId', 'changedBy', 'reason', 'at']);
-  const marketId = readId(row, 'marketId');
-  const change = readChange(row);
-  const at = readInstant(row, 'at');
-  await inTransaction(sql, { isolation: 'read committed' }, async (tx) => {
-    await lockMarkets(tx, [marketId], 'CHANGE');
-    const market = (await loadTradedMarkets(tx, [marketId])).get(marketId);
-    if (market === undefined) refuse(row, 'marketId', `no market ${marketId}`, 'UNKNOWN_MARKET');
-    if (market.status !== from) {
-      throw new BackstopError('CONFLICT', `marketId: ${marketId} is ${market.status}, not ${from}`, {
-        field: 'marketId',
-      });
-    }
-    await changeMarketStatus(tx, { marketId, from, to, ...change, at: at ?? (await readClock(tx)) });
-    await announce(tx, 'venue');
-  });
+  return { marketId: readId(row, 'marketId'), change: readChange(row), at: readInstant(row, 'at') };
+}
+
+export async function applyStatusChange(
+  tx: Tx,
+  { marketId, change, at }: ParsedStatusChange,
+  from: Status,
+  to: Status,
+): Promise<void> {
+  await lockMarkets(tx, [marketId], 'CHANGE');
+  const market = (await loadTradedMarkets(tx, [marketId])).get(marketId);
+  if (market === undefined) refuse({ rowIndex: undefined }, 'marketId', `no market ${marketId}`, 'UNKNOWN_MARKET');
+  if (market.status !== from) {
+    throw new BackstopError('CONFLICT', `marketId: ${marketId} is ${market.status}, not ${from}`, {
+      field: 'marketId',
+    });
+  }
+  await changeMarketStatus(tx, { marketId, from, to, ...change, at: at ?? (await readClock(tx)) });
+  await announce(tx, 'venue');
 }

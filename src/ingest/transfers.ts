@@ -2,12 +2,12 @@ import type { Sql, Tx } from '../db/connect.js';
 import { lockAccounts } from '../db/locks.js';
 import { appendLedger } from '../db/record-ledger.js';
 import { announce, readClock } from '../db/record-notice.js';
-import { loadParties } from '../db/record-parties.js';
+import { loadParties, type Party } from '../db/record-parties.js';
 import { insertTransfers, loadAssetIds, loadTransfers } from '../db/record-transfers.js';
 import { inTransaction } from '../db/transaction.js';
 import type { Decimal } from '../risk/decimal.js';
 import { storeFresh } from './fresh-rows.js';
-import { knownParty } from './market-facts.js';
+import { knownParty, refuseFundPayment, type FundRule } from './market-facts.js';
 import { openRow, parseRows, readAmount, readId, readInstant, refuse, type Optional } from './parse.js';
 import type { KeyedFact } from './repeats.js';
 
@@ -33,12 +33,16 @@ interface TransferRow extends KeyedFact {
 }
 
 /** Money that came or went. A trader's balance may fall below zero by it: that happened. A fund's may not. */
-export async function recordTransfers(sql: Sql, input: readonly TransferInput[]): Promise<Recorded> {
+export async function recordTransfers(
+  sql: Sql,
+  input: readonly TransferInput[],
+  options: FundRule = {},
+): Promise<Recorded> {
   const rows = parseRows(input, 'transfers').map(parseTransfer);
-  return inTransaction(sql, { isolation: 'read committed' }, (tx) => applyTransfers(tx, rows));
+  return inTransaction(sql, { isolation: 'read committed' }, (tx) => applyTransfers(tx, rows, options));
 }
 
-function parseTransfer(value: unknown, rowIndex: number): TransferRow {
+export function parseTransfer(value: unknown, rowIndex: number): TransferRow {
   const row = openRow(value, ['id', 'accountId', 'assetId', 'amount', 'at'], rowIndex);
   const key = readId(row, 'id');
   const accountId = readId(row, 'accountId');
@@ -55,8 +59,12 @@ function parseTransfer(value: unknown, rowIndex: number): TransferRow {
   };
 }
 
-async function applyTransfers(tx: Tx, rows: readonly TransferRow[]): Promise<Recorded> {
-  await checkTransfers(tx, rows);
+export async function applyTransfers(
+  tx: Tx,
+  rows: readonly TransferRow[],
+  { fundsMayPay = true }: FundRule = {},
+): Promise<Recorded> {
+  const parties = await checkTransfers(tx, rows);
   const now = await readClock(tx);
   const { fresh, duplicates } = await storeFresh(rows, {
     load: async (keys) =>
@@ -67,6 +75,9 @@ async function applyTransfers(tx: Tx, rows: readonly TransferRow[]): Promise<Rec
         some.map((row) => ({ ...row, externalId: row.key, at: row.at ?? now })),
       ),
   });
+  if (!fundsMayPay) {
+    for (const { row } of fresh) refuseFundPayment(parties, row, 'amount', row);
+  }
   if (fresh.length === 0) return { recorded: 0, duplicates };
   await lockAccounts(
     tx,
@@ -91,7 +102,7 @@ async function applyTransfers(tx: Tx, rows: readonly TransferRow[]): Promise<Rec
   return { recorded: fresh.length, duplicates };
 }
 
-async function checkTransfers(tx: Tx, rows: readonly TransferRow[]): Promise<void> {
+async function checkTransfers(tx: Tx, rows: readonly TransferRow[]): Promise<ReadonlyMap<string, Party>> {
   const parties = await loadParties(
     tx,
     rows.map((row) => row.accountId),
@@ -107,6 +118,7 @@ async function checkTransfers(tx: Tx, rows: readonly TransferRow[]): Promise<voi
       refuse(row, 'assetId', `${row.accountId} holds ${party.marginAssetId} only`, 'OTHER_ASSET');
     }
   }
+  return parties;
 }
 
 function contentOf(transfer: Pick<TransferRow, 'accountId' | 'assetId' | 'amount'>): string {

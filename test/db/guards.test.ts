@@ -34,7 +34,7 @@ describe('history', () => {
     ...['funding', 'funding_payment', 'opening_position', 'job_run', 'lap', 'lap_price', 'market_status_change'],
     ...['margin_status_transition', 'margin_call_extension', 'liquidation', 'liquidation_fill', 'ranking'],
     ...['ranking_entry', 'deleverage_event', 'deleverage_leg', 'deleverage_skip', 'deficit_cover', 'forced_trade'],
-    ...['position_change', 'ledger_entry', 'audit_entry', 'chain_link'],
+    ...['position_change', 'ledger_entry', 'audit_entry', 'chain_link', 'change', 'change_decision'],
   ];
 
   it.each(HISTORY)('%s is only added to', async (table) => {

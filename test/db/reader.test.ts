@@ -105,8 +105,9 @@ describe('the role backstop_reader', () => {
       select proname as name, provolatile = 'v' as volatile from pg_proc
       where pronamespace = 'public'::regnamespace and has_function_privilege('backstop_reader', oid, 'execute') order by 1`;
     expect(functions.map(({ name, volatile }) => `${name}${volatile ? ' writes' : ''}`)).toEqual([
-      ...['backstop_now', 'ceil_fraction', 'chain_link_hash', 'chain_row_content', 'chain_row_hash', 'clamped_ratio'],
+      ...['backstop_now', 'ceil_fraction', 'chain_link_hash', 'chain_row_content', 'chain_row_hash', 'change_digest'],
       ...[
+        'clamped_ratio',
         'depth_side_is_sound',
         'floor_fraction',
         'price_of',

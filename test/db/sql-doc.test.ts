@@ -38,9 +38,9 @@ const values = (rows: readonly Row[], ...columns: string[]): unknown[][] =>
 const plain = (amount: unknown): string => dec(String(amount)).toFixed();
 
 describe('docs/sql.md', () => {
-  it('has eleven numbered queries, and no other', () => {
-    expect(queries.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
-    expect([...text.matchAll(/```sql/g)]).toHaveLength(11);
+  it('has twelve numbered queries, and no other', () => {
+    expect(queries.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    expect([...text.matchAll(/```sql/g)]).toHaveLength(12);
   });
 
   it('1 and 2 find the account in most trouble', async () => {
@@ -122,6 +122,20 @@ describe('docs/sql.md', () => {
       ['AUDIT_LOG', '0', '0', null],
       ['FUND_LEDGER', '3', '0', null],
       ['DELEVERAGE', '1', '0', null],
+    ]);
+  });
+
+  it('12 tells who proposed and who approved', async () => {
+    const id = await db.sql<{ id: string; digest: string }[]>`
+      insert into change (kind, target_type, target_id, payload, reason, proposed_by, expires_at)
+      select 'POLICY_CHANGE', 'Market', 'XRPUSDT', '{"score": "ACCOUNT_RETURN", "version": 2}', 'fairer', 'ann', now() + interval '1 day'
+      from generate_series(1, 2) returning id, digest`;
+    await db.sql`
+      insert into change_decision (change_id, decision, digest, decided_by)
+      values (${id[0]?.id ?? ''}::bigint, 'APPROVE', ${id[0]?.digest ?? ''}, 'ben')`;
+    expect(values(await answer(12), 'status', 'proposed_by', 'decided_by', 'digest_holds')).toEqual([
+      ['PROPOSED', 'ann', null, true],
+      ['APPLIED', 'ann', 'ben', true],
     ]);
   });
 });

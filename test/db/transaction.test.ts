@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { inTransaction, sqlStateOf } from '../../src/db/transaction.js';
+import type { Tx } from '../../src/db/connect.js';
+import { inTransaction, rehearse, sqlStateOf } from '../../src/db/transaction.js';
 import { createTestDatabase } from '../support/database.js';
 import type { TestDatabase } from '../support/database.js';
 
@@ -97,6 +98,22 @@ describe('a transaction', () => {
       (tx) => tx`update counter set value = 1`,
     );
     expect(await work.then(() => 'stored', sqlStateOf)).toBe('25006');
+  });
+
+  it('can rehearse: the answer or the refusal is known, and nothing of it is kept', async () => {
+    const add = (n: number) => async (tx: Tx) => {
+      await tx`insert into rehearsed values (${n})`;
+      return tx`select from rehearsed`.then((rows) => rows.length);
+    };
+    await db.sql`create table rehearsed (n integer check (n > 0))`;
+    await inTransaction(db.sql, { isolation: 'read committed' }, async (tx) => {
+      expect(await rehearse(tx, add(1))).toBe(1);
+      await add(2)(tx);
+    });
+    expect(await db.sql`select n from rehearsed`).toEqual([{ n: 2 }]);
+    const refused = inTransaction(db.sql, { isolation: 'read committed' }, (tx) => rehearse(tx, add(0)));
+    await expect(refused).rejects.toThrow(/check/);
+    await db.sql`drop table rehearsed`;
   });
 
   it('answers what its work answers', async () => {

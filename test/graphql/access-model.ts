@@ -87,6 +87,7 @@ const SCOPES: Readonly<Record<string, Scope>> = {
   READ_AUDIT: 'read:audit',
   WRITE_FEED: 'write:feed',
   WRITE_ADMIN: 'write:admin',
+  APPROVE_ADMIN: 'approve:admin',
 };
 
 function meets(rules: readonly string[], { scopes, trader = '' }: Role, { owners, isOfFund = false }: Owned): boolean {

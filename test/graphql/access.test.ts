@@ -23,7 +23,7 @@ import { actOn, aliceGoesBankrupt, startApi, type Answer, type TestApi } from '.
 const schema = loadSchema();
 const ALL: Role = {
   name: 'everything',
-  scopes: ['read:account', 'read:risk', 'read:audit', 'write:feed', 'write:admin'],
+  scopes: ['read:account', 'read:risk', 'read:audit', 'write:feed', 'write:admin', 'approve:admin'],
 };
 
 const BOB: Owned = { owners: ['bob'] };
@@ -121,6 +121,11 @@ const WAYS: readonly Way[] = [
   way('AuditEntryConnection', VENUE, 'auditLog'),
   way('AuditEntryEdge', VENUE, 'auditLog', 'edges'),
   way('AuditEntry', VENUE, 'auditLog', 'edges', 'node'),
+  way('ChangeConnection', VENUE, 'changes'),
+  way('ChangeEdge', VENUE, 'changes', 'edges'),
+  way('Change', VENUE, 'changes', 'edges', 'node'),
+  way('ChangeImpact', VENUE, 'changes', 'edges', 'node', 'impact'),
+  way('ChangeStatusImpact', VENUE, 'changes', 'edges', 'node', 'impact', 'statuses'),
   way('ChainVerification', VENUE, 'chainVerification(chain: AUDIT_LOG)'),
   way('PositionConnection', BOB, 'positions'),
   way('PositionEdge', BOB, 'positions', 'edges'),
@@ -205,6 +210,7 @@ describe('who may do what', () => {
     await createAccount(api.sql, { id: 'yan', traderId: 'yan', mode: 'CROSS', marginAssetId: 'USDT' });
     const sold = { id: 'of-yan', marketId: 'BTCUSDT', buyerId: 'lp-usdt', sellerId: 'yan', size: '4', price: '110' };
     await recordTrades(api.sql, [{ ...sold, at: new Date().toISOString() }]);
+    await actOn(api, 'policyChange', { marketSymbol: 'BTCUSDT', policy: {}, reason: 'a test' }, 'change { id }');
     await api.sql`
       insert into margin_call (account_id, lap_id, transition_id, amount_required, equity, maintenance, called_at, deadline, latest_deadline, on_lapse)
       select 'bob', lap_id, id, 1, 1, 1, now(), now() + interval '1 hour', now() + interval '1 hour', 'REDUCE_ONLY'
@@ -359,13 +365,16 @@ describe('who may do what', () => {
   it('lets each write what its scope is for', async () => {
     for (const name of fieldNames('Mutation')) {
       const writers = ROLES.filter((role) => outcomeOf('Mutation', name, role, VENUE, VENUE) === 'ANSWER');
-      expect([name, writers.map((role) => role.name)]).toEqual([name, [name.endsWith('Record') ? 'feed' : 'admin']]);
+      expect([name, writers.map((role) => role.name)]).toEqual([name, [writerOf(name)]]);
       for (const role of writers) {
         const { data, errors } = await askAs(role, mutationOf(name), { input: inputOf(name) });
         expect([name, errors, typeof data[name]]).toEqual([name, undefined, 'object']);
       }
     }
   });
+
+  const writerOf = (name: string): string =>
+    name === 'changeDecide' ? 'approver' : name.endsWith('Record') ? 'feed' : 'admin';
 
   function mutationOf(name: string): string {
     const { name: payload } = fieldType(fieldOf('Mutation', name));

@@ -144,12 +144,46 @@ async function runRound(api: TestApi): Promise<void> {
   if (data.jobRun.outcome !== 'RAN') throw new Error(JSON.stringify(data));
 }
 
+const SHARED_INPUTS: Readonly<Record<string, string>> = {
+  marketHalt: 'MarketStatusInput',
+  marketResume: 'MarketStatusInput',
+  engineStop: 'EngineInput',
+  engineStart: 'EngineInput',
+};
+
 /** Runs a mutation with its one input, and returns its payload with the user errors. */
-export async function actOn(api: TestApi, mutation: string, input: unknown, fields: string): Promise<any> {
-  const isStatus = mutation === 'marketHalt' || mutation === 'marketResume';
-  const type = isStatus ? 'MarketStatusInput' : `${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input`;
+export async function actOn(
+  api: TestApi,
+  mutation: string,
+  input: unknown,
+  fields: string,
+  authorization?: string,
+): Promise<any> {
+  const type = SHARED_INPUTS[mutation] ?? `${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input`;
   const query = `mutation($input: ${type}!) { payload: ${mutation}(input: $input) { ${fields} userErrors { code message field } } }`;
-  const { data, errors } = await api.ask(query, { input });
+  const { data, errors } = await api.ask(query, { input }, authorization);
   if (errors !== undefined) throw new Error(JSON.stringify(errors));
   return data.payload;
+}
+
+/** Another person than the one who proposes. */
+export const approver = (): Promise<string> => bearer({ subject: 'second', scopes: ['approve:admin'] });
+
+/** Decides on a change as another person, or as whoever the header is of. */
+export async function decideOn(
+  api: TestApi,
+  { id: changeId, digest }: { readonly id: string; readonly digest: string },
+  decision: 'APPROVE' | 'REJECT' = 'APPROVE',
+  authorization?: string,
+): Promise<any> {
+  const input = { changeId, digest, decision };
+  const fields = 'change { id status decidedBy decidedAt }';
+  return actOn(api, 'changeDecide', input, fields, authorization ?? (await approver()));
+}
+
+/** Proposes a change and has another person approve it. */
+export async function changeBoth(api: TestApi, mutation: string, input: unknown): Promise<any> {
+  const { change, userErrors } = await actOn(api, mutation, input, 'change { id digest }');
+  if (userErrors.length > 0) throw new Error(JSON.stringify(userErrors));
+  return decideOn(api, { id: change.id, digest: change.digest });
 }

@@ -4,11 +4,11 @@ import { sealChains } from '../../src/db/chains.js';
 import { loadSchema } from '../../src/graphql/schema.js';
 import { bearer } from '../support/access.js';
 import { assertInvariants } from '../support/checks.js';
-import { actOn, aliceGoesBankrupt, startApi, type TestApi } from './api.js';
+import { actOn, aliceGoesBankrupt, changeBoth, startApi, type TestApi } from './api.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-return, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-argument -- answers are JSON, read by the names just asked for */
 
-const RECORD = { changedBy: 'olga', reason: 'a test' };
+const RECORD = { reason: 'a test' };
 const MARKET = {
   ...{ payoff: 'LINEAR', settlementAssetSymbol: 'EUR', contractSize: '1', priceTick: '0.01', sizeStep: '0.1' },
   ...{ insuranceFundId: 'fund-eur', liquidityProviderId: 'lp-eur', ...RECORD },
@@ -65,8 +65,10 @@ describe('an action of an administrator', () => {
       },
     });
     expect(entry.requestId).toMatch(/^[0-9a-f-]{36}$/);
-    await actOn(api, 'marketResume', { marketSymbol: 'BTCUSDT', ...RECORD }, 'market { status }');
-    expect(await newest()).toMatchObject([{ before: { status: 'HALTED' }, after: { status: 'ACTIVE' } }]);
+    await changeBoth(api, 'marketResume', { marketSymbol: 'BTCUSDT', ...RECORD });
+    expect(await newest(1, { targetType: 'Market' })).toMatchObject([
+      { before: { status: 'HALTED' }, after: { status: 'ACTIVE' } },
+    ]);
   });
 
   it.each([
@@ -128,20 +130,29 @@ describe('an action of an administrator', () => {
     [
       'bracketsChange',
       { marketSymbol: 'ETHUSDT', brackets: [{ floor: '0', maintenanceRate: '0.02', initialRate: '0.03' }], ...RECORD },
-      'market { symbol }',
-      'Market',
-      'ETHUSDT',
-      { brackets: [{ maintenance_rate: '0.01' }, {}] },
-      { brackets: [{ version: '2', maintenance_rate: '0.02' }] },
+      'change { id }',
+      'Change',
+      '2',
+      null,
+      { kind: 'BRACKETS_CHANGE', target_id: 'ETHUSDT', status: 'PROPOSED', payload: { version: 2 } },
     ],
     [
       'policyChange',
       { marketSymbol: 'ETHUSDT', policy: { allocation: 'PRO_RATA' }, ...RECORD },
-      'market { symbol }',
-      'Market',
-      'ETHUSDT',
-      { policy: { allocation: 'QUEUE' } },
-      { policy: { allocation: 'PRO_RATA', changed_by: 'olga' } },
+      'change { id }',
+      'Change',
+      '3',
+      null,
+      { kind: 'POLICY_CHANGE', payload: { allocation: 'PRO_RATA', version: 2 }, proposed_by: 'tester' },
+    ],
+    [
+      'insuranceFundWithdraw',
+      { id: 'w1', insuranceFundId: 'fund-eur', amount: '7', ...RECORD },
+      'change { id }',
+      'Change',
+      '4',
+      null,
+      { kind: 'FUND_WITHDRAWAL', target_id: 'fund-eur', payload: { id: 'w1', amount: '7' } },
     ],
     [
       'marketCreate',
@@ -153,6 +164,8 @@ describe('an action of an administrator', () => {
       { id: 'SOLEUR', status: 'ACTIVE', size_step: '0.1', policy: { version: 1 }, brackets: [{ version: '1' }] },
     ],
     ['jobRun', { name: 'waterfall' }, 'outcome', 'Job', 'waterfall', { round: '2' }, { round: '3', more: false }],
+    ['engineStop', RECORD, 'userErrors { code }', 'Job', 'waterfall', { paused: false }, { paused: true }],
+    ['engineStart', RECORD, 'change { id }', 'Change', '5', null, { kind: 'ENGINE_START', target_id: 'waterfall' }],
   ])('%s too', async (action, input, fields, targetType, targetId, before, after) => {
     const had = await count();
     expect((await actOn(api, action, input, fields)).userErrors).toEqual([]);
@@ -164,12 +177,7 @@ describe('an action of an administrator', () => {
   it('that vouches for a price names who did as its actor', async () => {
     const price = { id: 'wild', marketSymbol: 'ETHUSDT', price: '100' };
     await actOn(api, 'pricesRecord', { prices: [price, { ...price, id: 'wilder', price: '300' }] }, 'recorded');
-    await actOn(
-      api,
-      'priceConfirm',
-      { marketSymbol: 'ETHUSDT', priceId: 'wilder', confirmedBy: 'pia' },
-      'market { symbol }',
-    );
+    await actOn(api, 'priceConfirm', { marketSymbol: 'ETHUSDT', priceId: 'wilder' }, 'market { symbol }');
     expect(await newest()).toMatchObject([
       {
         actor: 'tester',
@@ -210,12 +218,7 @@ describe('an action of an administrator', () => {
     ],
     ['assetCreate', { symbol: 'no \u0000 such \ud800 id' }, 'asset { id }', 'BAD_INPUT'],
     ['assetCreate', { symbol: 'x'.repeat(100_000) }, 'asset { id }', 'BAD_INPUT'],
-    [
-      'marketResume',
-      { marketSymbol: 'ETHUSDT', ...RECORD, changedBy: '\ud800'.repeat(5000) },
-      'market { symbol }',
-      'BAD_INPUT',
-    ],
+    ['marketResume', { marketSymbol: 'ETHUSDT', reason: '\ud800'.repeat(5000) }, 'change { id }', 'BAD_INPUT'],
     [
       'marginCallExtend',
       { marginCallId: 'MarginCall:99', deadline: '2030-01-01T00:00:00Z', ...RECORD },
@@ -228,12 +231,8 @@ describe('an action of an administrator', () => {
       'marginCall { id }',
       'NOT_FOUND',
     ],
-    [
-      'priceConfirm',
-      { marketSymbol: 'ETHUSDT', priceId: 'none', confirmedBy: 'pia' },
-      'market { symbol }',
-      'NOT_FOUND',
-    ],
+    ['priceConfirm', { marketSymbol: 'ETHUSDT', priceId: 'none' }, 'market { symbol }', 'NOT_FOUND'],
+    ['changeDecide', { changeId: 'nonsense', digest: 'x', decision: 'APPROVE' }, 'change { id }', 'NOT_FOUND'],
     ['jobRun', { name: 'tea' }, 'outcome', 'NOT_FOUND'],
   ])('%s of what is refused stands there, whatever was sent', async (action, input, fields, code) => {
     const had = await count();

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { assertInvariants } from '../support/checks.js';
 import { fingerprintOf } from '../support/fingerprint.js';
-import { actOn, startApi, type TestApi } from './api.js';
+import { actOn, changeBoth, startApi, type TestApi } from './api.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-argument -- answers are JSON, read by the names just asked for */
 
-const RECORD = { changedBy: 'operator', reason: 'a test' };
+const RECORD = { reason: 'a test' };
 const BRACKETS = [
   { floor: '0', maintenanceRate: '0.01', initialRate: '0.02' },
   { floor: '1000', maintenanceRate: '0.02', initialRate: '0.04' },
@@ -157,33 +157,20 @@ describe('what can be done over the API', () => {
   });
 
   it('is to change it, with who and why', async () => {
-    expect(
-      await act(
-        'bracketsChange',
-        { marketSymbol: 'SOLUSDT', brackets: [BRACKETS[0]], ...RECORD },
-        'market { brackets { floor } }',
-      ),
-    ).toEqual({
-      market: { brackets: [{ floor: '0' }] },
-      userErrors: [],
-    });
-    expect(
-      await act(
-        'policyChange',
-        { marketSymbol: 'SOLUSDT', policy: { allocation: 'PRO_RATA' }, ...RECORD },
-        'market { policy { version score allocation changedBy reason } }',
-      ),
-    ).toEqual({
-      market: {
-        policy: {
-          version: 2,
-          score: 'LEVERAGED_RETURN',
-          allocation: 'PRO_RATA',
-          changedBy: 'operator',
-          reason: 'a test',
-        },
+    const applied = { change: { status: 'APPLIED', decidedBy: 'second' }, userErrors: [] };
+    const brackets = { marketSymbol: 'SOLUSDT', brackets: [BRACKETS[0]], ...RECORD };
+    expect(await changeBoth(api, 'bracketsChange', brackets)).toMatchObject(applied);
+    const policy = { marketSymbol: 'SOLUSDT', policy: { allocation: 'PRO_RATA' }, ...RECORD };
+    expect(await changeBoth(api, 'policyChange', policy)).toMatchObject(applied);
+    const { market } = await api.read(
+      '{ market(symbol: "SOLUSDT") { brackets { floor } policy { version score allocation changedBy reason } } }',
+    );
+    expect(market).toEqual({
+      brackets: [{ floor: '0' }],
+      policy: {
+        ...{ version: 2, score: 'LEVERAGED_RETURN', allocation: 'PRO_RATA' },
+        ...{ changedBy: 'tester', reason: 'a test' },
       },
-      userErrors: [],
     });
     expect(
       await act(
@@ -201,9 +188,8 @@ describe('what can be done over the API', () => {
       code: 'CONFLICT',
       field: ['input', 'marketSymbol'],
     });
-    expect((await act('marketResume', { marketSymbol: 'SOLUSDT', ...RECORD }, 'market { status }')).market).toEqual({
-      status: 'ACTIVE',
-    });
+    expect(await changeBoth(api, 'marketResume', { marketSymbol: 'SOLUSDT', ...RECORD })).toMatchObject(applied);
+    expect(await api.read('{ market(symbol: "SOLUSDT") { status } }')).toEqual({ market: { status: 'ACTIVE' } });
   });
 
   it('is to vouch for a suspect price', async () => {
@@ -215,15 +201,11 @@ describe('what can be done over the API', () => {
     expect(seen.market).toEqual({ markPrice: { price: '20' }, suspectPrice: { externalId: 'p2', price: '30' } });
     const { market } = await act(
       'priceConfirm',
-      { marketSymbol: 'SOLUSDT', priceId: 'p2', confirmedBy: 'operator' },
+      { marketSymbol: 'SOLUSDT', priceId: 'p2' },
       'market { markPrice { price } suspectPrice { price } }',
     );
     expect(market).toEqual({ markPrice: { price: '30' }, suspectPrice: null });
-    const refused = await act(
-      'priceConfirm',
-      { marketSymbol: 'SOLUSDT', priceId: 'p9', confirmedBy: 'operator' },
-      'market { symbol }',
-    );
+    const refused = await act('priceConfirm', { marketSymbol: 'SOLUSDT', priceId: 'p9' }, 'market { symbol }');
     expect(refused.userErrors[0]).toMatchObject({ code: 'NOT_FOUND', field: ['input', 'priceId'] });
   });
 

@@ -143,14 +143,12 @@ describe('an API process with a standby', () => {
       { account { externalId margin { status } trader { externalId } } userErrors { message } } }`;
     const account = { externalId: 'zoe', margin: { status: 'HEALTHY' }, trader: { externalId: 'alice' } };
     expect(await ask(app, create)).toEqual({ data: { accountCreate: { account, userErrors: [] } } });
-    const halt = (action: string): string =>
-      `mutation { ${action}(input: { marketSymbol: "ETHUSDT", changedBy: "desk", reason: "test" }) { market { status } userErrors { message } } }`;
-    for (const [action, status] of [
-      ['marketHalt', 'HALTED'],
-      ['marketResume', 'ACTIVE'],
-    ] as const) {
-      expect(await ask(app, halt(action))).toEqual({ data: { [action]: { market: { status }, userErrors: [] } } });
-    }
+    const input = '(input: { marketSymbol: "ETHUSDT", reason: "test" })';
+    const halt = `mutation { marketHalt${input} { market { status } userErrors { message } } }`;
+    expect(await ask(app, halt)).toEqual({ data: { marketHalt: { market: { status: 'HALTED' }, userErrors: [] } } });
+    const resume = `mutation { marketResume${input} { change { kind status impact { judgedAgain } } userErrors { message } } }`;
+    const change = { kind: 'MARKET_RESUME', status: 'PROPOSED', impact: { judgedAgain: 0 } };
+    expect(await ask(app, resume)).toEqual({ data: { marketResume: { change, userErrors: [] } } });
     const lap = 'mutation { jobRun(input: { name: "waterfall", dryRun: true }) { outcome userErrors { message } } }';
     await until(async () => JSON.stringify(await ask(app, lap)).includes('"RAN"'));
   });

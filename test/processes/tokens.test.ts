@@ -43,7 +43,7 @@ describe('a start on the embedded database, with nothing set', () => {
   beforeAll(async () => {
     folder = await mkdtemp(path.join(os.tmpdir(), 'backstop-tokens-'));
     served = await startServe('api', { DATABASE_URL: '', JWT_SECRETS: '', BACKSTOP_DATA_DIR: folder });
-    printed = await served.printed(/operator: /);
+    printed = await served.printed(/approver: /);
   });
   afterAll(async () => {
     served.signal('SIGTERM');
@@ -70,6 +70,28 @@ describe('a start on the embedded database, with nothing set', () => {
     expect(await ask(served.origin, '{ markets { symbol } viewer { scopes } }')).toEqual({
       status: 200,
       body: { data: { markets: [], viewer: null } },
+    });
+  });
+
+  it('prints those of two persons, for what takes two', async () => {
+    const stop = 'mutation { engineStop(input: { reason: "a try" }) { userErrors { code } } }';
+    await ask(served.origin, stop, printedToken('operator'));
+    const start = 'mutation { engineStart(input: { reason: "a try" }) { change { id digest } } }';
+    const { body } = await ask(served.origin, start, printedToken('operator'));
+    const { id, digest } = (body as { data: { engineStart: { change: { id: string; digest: string } } } }).data
+      .engineStart.change;
+    const decide = `mutation { changeDecide(input: { changeId: "${id}", digest: "${digest}", decision: APPROVE }) {
+      change { status proposedBy decidedBy } userErrors { code } } }`;
+    expect(await ask(served.origin, decide, printedToken('approver'))).toEqual({
+      status: 200,
+      body: {
+        data: {
+          changeDecide: {
+            change: { status: 'APPLIED', proposedBy: 'operator', decidedBy: 'approver' },
+            userErrors: [],
+          },
+        },
+      },
     });
   });
 

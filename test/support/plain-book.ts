@@ -10,7 +10,7 @@ import { liquidationDistance } from '../../src/risk/liquidation-price.js';
 import { rowOfAccount } from '../../src/db/account-rows.js';
 import type { LastStatus } from '../../src/db/risk-state.js';
 import { sideOf, type Side } from '../../src/risk/contract.js';
-import { sum } from '../../src/risk/decimal.js';
+import { sum, type Decimal } from '../../src/risk/decimal.js';
 import type { Account, MarginStatus } from '../../src/risk/margin.js';
 import { percentileOf, rank, score, type PublishedRanking, type Ranking } from '../../src/risk/ranking.js';
 
@@ -107,6 +107,13 @@ export class PlainBook implements Book {
       longPositions: long.length,
       shortPositions: this.#holders(marketId, 'SHORT').length,
     };
+  }
+
+  sizesOfTraders(marketId: string): Iterable<Decimal> {
+    return [...this.#holders(marketId, 'LONG'), ...this.#holders(marketId, 'SHORT')].flatMap((id) => {
+      const account = this.account(id);
+      return account?.kind === 'TRADER' ? (account.positions.get(marketId)?.size ?? []) : [];
+    });
   }
 
   ranking(marketId: string, side: Side): PublishedRanking {
