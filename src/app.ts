@@ -14,7 +14,7 @@ import { engineName, handName } from './jobs/duty.js';
 import { createEngineServer } from './jobs/engine-server.js';
 import { JobRunner } from './jobs/runner.js';
 import { ChainSealer } from './jobs/sealer.js';
-import { openStandby } from './standby.js';
+import { BOOK_CONNECTIONS, openStandby } from './standby.js';
 import type { Log } from './telemetry.js';
 
 export interface App {
@@ -27,7 +27,7 @@ export interface AppOptions {
   readonly databaseUrl: string;
   /** A standby of it, from which queries are answered. */
   readonly readUrl?: string | undefined;
-  readonly config: Pick<Config, 'host' | 'port' | 'corsOrigins'>;
+  readonly config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'limits'>;
   /** By which keys those who ask are judged. */
   readonly access: AccessSettings;
   readonly log: Log;
@@ -96,18 +96,22 @@ async function makeApi(
   sweeper: Sweeper,
   closers: Closers,
 ): Promise<Api> {
-  const primary: Clients = {
-    sql: openSql(databaseUrl, { applicationName: 'backstop-api' }),
-    prisma: openPrisma(databaseUrl),
-  };
+  const statementTimeoutMs = config.limits.requestTimeoutMs;
+  const options = { applicationName: 'backstop-api', statementTimeoutMs };
+  const primary: Clients = { sql: openSql(databaseUrl, options), prisma: openPrisma(databaseUrl, options) };
+  // No limit of a request ends what is nobody's request.
+  const primaryBookSql = openSql(databaseUrl, { max: BOOK_CONNECTIONS, applicationName: 'backstop-book' });
   closers.push(
     () => closeSql(primary.sql),
     () => primary.prisma.$disconnect(),
+    () => closeSql(primaryBookSql),
   );
-  const standby = readUrl === undefined ? undefined : await openStandby(readUrl, primary.sql, log);
+  const standby =
+    readUrl === undefined ? undefined : await openStandby(readUrl, primaryBookSql, { log, statementTimeoutMs });
   if (standby !== undefined) closers.push(() => standby.stop());
   const { sql, prisma } = standby ?? primary;
-  const book = new BookFollower({ sql, log, sweeper, ...(onProgress && { onProgress }) });
+  const bookSql = standby?.bookSql ?? primaryBookSql;
+  const book = new BookFollower({ sql: bookSql, log, sweeper, ...(onProgress && { onProgress }) });
   await book.start();
   closers.push(() => book.stop());
   const selfCheck = new SelfCheck({ book, log });
@@ -121,7 +125,8 @@ async function makeApi(
   const runJob: RunJob = (dryRun, alsoStore) =>
     runLap(jobSql, { worker: handName, dryRun, alsoStore, memory: { books: ofLaps } });
   const verify = createVerifier(access);
-  const parts = { sql, prisma, log, runJob, selfCheck, verify, corsOrigins: config.corsOrigins };
+  const { corsOrigins, limits } = config;
+  const parts = { sql, prisma, log, runJob, selfCheck, verify, corsOrigins, limits };
   if (standby === undefined) return { server: await createServer({ ...parts, book }), hint, books };
   const server = await createServer({ ...parts, primary, book: standby.readingOwnWrites(book) });
   return { server, hint: standby.delay(hint), books };

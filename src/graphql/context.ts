@@ -4,12 +4,14 @@ import type { Verify } from '../access/verify.js';
 import type { BookFollower, FollowedBook } from '../book/follower.js';
 import type { SelfCheck } from '../book/self-check.js';
 import type { Sql } from '../db/connect.js';
+import { withDeadline } from '../db/deadline.js';
 import type { Prisma } from '../db/prisma.js';
 import type { Actor } from '../db/record-audit.js';
 import type { AlsoStore, LapResult } from '../engine/run-lap.js';
 import { addMilliseconds, type Instant } from '../risk/instant.js';
 import type { Log } from '../telemetry.js';
 import { makeLoaders, type Loaders } from './loaders.js';
+import type { RateLimit } from './rate-limit.js';
 
 /** Runs a round of the waterfall at once. */
 export type RunJob = (dryRun: boolean, alsoStore?: AlsoStore) => Promise<LapResult>;
@@ -20,8 +22,21 @@ export interface Clients {
   readonly prisma: Prisma;
 }
 
+/** What one request may take, and how many of them. */
+export interface Limits {
+  /** Whether the contract may be asked for. */
+  readonly introspection: boolean;
+  /** So long a request may take to arrive, and as long again to be answered. */
+  readonly requestTimeoutMs: number;
+  /** Of one caller; null: any number. */
+  readonly rate: RateLimit | null;
+  /** Addresses whose `x-forwarded-for` is believed. */
+  readonly trustedProxies: readonly string[];
+}
+
 /** What the API is made from; the process owns all of it. */
 export interface ApiParts extends Clients {
+  readonly limits: Limits;
   /** Where mutations go when the clients above are those of a standby, which takes no writes. */
   readonly primary?: Clients;
   readonly book: Pick<BookFollower, 'current' | 'refresh'>;
@@ -33,12 +48,20 @@ export interface ApiParts extends Clients {
   readonly selfCheck: Pick<SelfCheck, 'status'>;
 }
 
-/** Of one request. */
-export interface Context {
-  readonly parts: ApiParts;
+/** Whose request it is. */
+export interface Asker {
   readonly caller: Caller;
   /** The caller as the audit log names him. */
   readonly actor: Actor;
+  /** Every line of it has the request's id. */
+  readonly log: Log;
+}
+
+/** Of one request. */
+export interface Context extends Asker {
+  readonly parts: ApiParts;
+  /** Given when nobody waits for the answer any more. */
+  readonly deadline: AbortSignal;
   sql: Sql;
   prisma: Prisma;
   /** Taken once, so that all figures of an answer belong together; only a mutation takes a newer one. */
@@ -46,18 +69,19 @@ export interface Context {
   loaders: Loaders;
 }
 
-export function makeContext(parts: ApiParts, caller: Caller, actor: Actor): Context {
-  const { sql, prisma, book } = parts;
-  return { parts, caller, actor, sql, prisma, book: book.current(), loaders: makeLoaders(sql, prisma) };
+export function makeContext(parts: ApiParts, asker: Asker, deadline: AbortSignal): Context {
+  const { prisma, book } = parts;
+  const sql = withDeadline(parts.sql, deadline);
+  return { ...asker, parts, deadline, sql, prisma, book: book.current(), loaders: makeLoaders(sql, prisma) };
 }
 
 /** A mutation writes to the primary, and reads there what it has written: a standby may not show it yet. */
 export function turnToPrimary(context: Context): void {
   const { primary } = context.parts;
   if (primary === undefined) return;
-  context.sql = primary.sql;
+  context.sql = withDeadline(primary.sql, context.deadline);
   context.prisma = primary.prisma;
-  context.loaders = makeLoaders(primary.sql, primary.prisma);
+  context.loaders = makeLoaders(context.sql, context.prisma);
 }
 
 /** After a mutation: its answer, and the mutations behind it, see what it changed. */

@@ -1,20 +1,21 @@
 import { ApolloServer } from '@apollo/server';
 import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
-import { fastifyApolloHandler } from '@as-integrations/fastify';
-import { ApolloArmor } from '@escape.tech/graphql-armor';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { readClock } from '../db/record-notice.js';
 import { messageOf } from '../errors.js';
 import { findLateJob } from '../jobs/late-job.js';
-import { actorOf } from './actor.js';
-import { callerOf } from './caller.js';
-import { bookAgeMs, makeContext, type ApiParts, type Context } from './context.js';
+import { bookAgeMs, type ApiParts, type Context } from './context.js';
 import { allowOrigins } from './cors.js';
-import { makeFormatError } from './errors.js';
+import { costLimit } from './cost-limit.js';
+import { logFaults, maskFaults } from './errors.js';
 import { BOOK_LIMIT_MS } from './freshness.js';
+import { serveGraphql } from './graphql-route.js';
 import { mutationsToPrimary } from './mutations-to-primary.js';
-import { pageLimit } from './page-limit.js';
+import { createRateLimiter } from './rate-limit.js';
+import { refuseByCode, refuseSocket } from './refused-requests.js';
+import { requestIdOf } from './request-id.js';
+import { PARSE_OPTIONS, validationRules } from './request-limits.js';
 import { loadSchema } from './schema.js';
 
 export interface ApiServer {
@@ -29,27 +30,17 @@ export interface ApiServer {
 /** A batch of 1,000 rows comes through variables and fits well. */
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
 const DRAIN_MS = 10_000;
-/** Of a document; deeper than the deepest sensible question, page after page, from a market to a leg's account. */
-const DEEPEST = 12;
-const MOST_TOKENS = 1000;
-const MOST_ALIASES = 15;
-const MOST_DIRECTIVES = 20;
+/** How often Node looks for requests that do not come to their end. */
+const LATE_CHECK_MS = 1000;
 
 export async function createServer(parts: ApiParts): Promise<ApiServer> {
-  const app = Fastify({ bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: 'idle', return503OnClosing: true });
+  const app = openHttp(parts);
+  refuseByCode(app, parts.log);
   allowOrigins(app, parts.corsOrigins);
   const apollo = makeApollo(parts, app);
   await apollo.start();
-  app.route({
-    url: '/graphql',
-    method: ['GET', 'POST', 'OPTIONS'],
-    handler: fastifyApolloHandler(apollo, {
-      context: async ({ headers }) => {
-        const caller = await callerOf(parts.verify, headers.authorization);
-        return makeContext(parts, caller, actorOf(caller, headers));
-      },
-    }),
-  });
+  const { rate } = parts.limits;
+  serveGraphql(app, apollo, parts, rate === null ? null : createRateLimiter(rate));
   app.get('/healthz', async (_request, reply) => {
     const problem = await findProblem(parts);
     const selfCheck = parts.selfCheck.status();
@@ -69,28 +60,44 @@ export async function createServer(parts: ApiParts): Promise<ApiServer> {
   };
 }
 
-function makeApollo(parts: ApiParts, app: FastifyInstance): ApolloServer<Context> {
-  const armor = new ApolloArmor({
-    maxDepth: { n: DEEPEST, flattenFragments: true },
-    maxAliases: { n: MOST_ALIASES },
-    maxDirectives: { n: MOST_DIRECTIVES },
-    costLimit: { enabled: false },
-    blockFieldSuggestion: { enabled: false },
-  }).protect();
+function openHttp({ limits }: ApiParts): FastifyInstance {
+  const app = Fastify({
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: limits.requestTimeoutMs,
+    // Node takes the longer of the two for the body, and 60 s for the headers unless told.
+    http: { headersTimeout: limits.requestTimeoutMs, connectionsCheckingInterval: LATE_CHECK_MS },
+    trustProxy: [...limits.trustedProxies],
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+    genReqId: ({ headers }) => requestIdOf(headers),
+    clientErrorHandler: refuseSocket,
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+  return app;
+}
+
+function makeApollo({ limits, log }: ApiParts, app: FastifyInstance): ApolloServer<Context> {
   return new ApolloServer<Context>({
     schema: loadSchema(),
+    // The rule that forbids it stands with the others.
     introspection: true,
+    hideSchemaDetailsFromClientErrors: !limits.introspection,
     csrfPrevention: true,
+    allowBatchedHttpRequests: false,
+    persistedQueries: false,
     cache: 'bounded',
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
-    parseOptions: { maxLexicalTokens: MOST_TOKENS },
-    validationRules: armor.validationRules,
-    formatError: makeFormatError(parts.log),
-    logger: parts.log,
+    parseOptions: PARSE_OPTIONS,
+    validationRules: validationRules(limits),
+    formatError: maskFaults,
+    logger: log,
     plugins: [
-      pageLimit,
+      costLimit,
       mutationsToPrimary,
+      logFaults,
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginDrainHttpServer({ httpServer: app.server, stopGracePeriodMillis: DRAIN_MS }),
     ],

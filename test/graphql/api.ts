@@ -2,12 +2,14 @@ import { Writable } from 'node:stream';
 import { createVerifier } from '../../src/access/verify.js';
 import { BookFollower } from '../../src/book/follower.js';
 import { SelfCheck } from '../../src/book/self-check.js';
-import type { Sql } from '../../src/db/connect.js';
+import { closeSql, openSql, type Sql } from '../../src/db/connect.js';
 import { openPrisma, type Prisma } from '../../src/db/prisma.js';
 import { runLap } from '../../src/engine/run-lap.js';
+import type { Limits } from '../../src/graphql/context.js';
 import { createServer, type ApiServer } from '../../src/graphql/server.js';
 import { createLog } from '../../src/telemetry.js';
 import { bearer, TEST_ACCESS } from '../support/access.js';
+import { NO_LIMITS } from '../support/limits.js';
 import { createTestDatabase } from '../support/database.js';
 import { createTestVenue, type TestVenue } from '../support/venue.js';
 
@@ -39,12 +41,16 @@ export interface ApiOptions {
   readonly watchSql?: (sql: Sql) => Sql;
   readonly watchPrisma?: (prisma: Prisma) => Prisma;
   readonly corsOrigins?: readonly string[];
+  readonly limits?: Partial<Limits>;
 }
 
 export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
   const database = await createTestDatabase();
   const { sql } = database;
-  const prisma = openPrisma(database.url);
+  const limits = { ...NO_LIMITS, ...options.limits };
+  const client = { applicationName: 'backstop-api', statementTimeoutMs: limits.requestTimeoutMs };
+  const apiSql = openSql(database.url, client);
+  const prisma = openPrisma(database.url, client);
   const logged: string[] = [];
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -57,13 +63,14 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
   await book.refresh();
   const selfCheck = new SelfCheck({ book, log });
   const server = await createServer({
-    sql: options.watchSql?.(sql) ?? sql,
+    sql: options.watchSql?.(apiSql) ?? apiSql,
     prisma: options.watchPrisma?.(prisma) ?? prisma,
     book,
     log,
     selfCheck,
     verify: createVerifier(TEST_ACCESS),
     corsOrigins: options.corsOrigins ?? [],
+    limits,
     runJob: (dryRun, alsoStore) => runLap(sql, { worker: 'test', dryRun, alsoStore }),
   });
   const everything = await bearer();
@@ -89,6 +96,7 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
     async stop() {
       await server.stop();
       await prisma.$disconnect();
+      await closeSql(apiSql);
       await database.drop();
     },
   };

@@ -72,13 +72,14 @@ describe('the server', () => {
     const nested = (first: number): string =>
       `query($first: Int) { accounts(first: $first) { edges { node { ...inner } } } }
        fragment inner on Account { ledger(first: ${String(first)}) { edges { node { id } } } }`;
-    const { status, errors } = await api.ask(nested(100), { first: 200 });
+    const { status, errors } = await api.ask(nested(149), { first: 200 });
     expect([status, errors[0].message, errors[0].extensions.code]).toEqual([
       400,
-      'the request could be answered with 20200 edges; the limit is 20000',
-      'TOO_MANY_EDGES',
+      'the request costs 60201; the limit is 60000: ask for smaller pages, or in several requests',
+      'QUERY_TOO_COSTLY',
     ]);
-    expect((await api.ask(nested(99), { first: 200 })).errors).toBeUndefined();
+    expect(errors[0].extensions).toEqual({ code: 'QUERY_TOO_COSTLY', cost: 60_201, limit: 60_000 });
+    expect((await api.ask(nested(148), { first: 200 })).errors).toBeUndefined();
   });
 
   it('refuses a request that a foreign page could have made a browser send', async () => {

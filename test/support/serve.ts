@@ -65,7 +65,14 @@ function spawnServe(role: string, environment: Readonly<Record<string, string>>)
   const child = spawn(process.execPath, [BIN, 'serve', '--role', role], {
     env: {
       ...process.env,
-      ...{ HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'warn', BACKSTOP_DEMO: 'off', JWT_SECRETS: TEST_SECRET },
+      ...{
+        HOST: '127.0.0.1',
+        PORT: '0',
+        LOG_LEVEL: 'warn',
+        BACKSTOP_DEMO: 'off',
+        RATE_LIMIT: 'off',
+        JWT_SECRETS: TEST_SECRET,
+      },
       ...environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
