@@ -35,6 +35,8 @@ export interface Config {
   /** Sites whose pages may ask. */
   readonly corsOrigins: readonly string[];
   readonly limits: RequestLimits;
+  /** Whoever reads /metrics has it; undefined: whoever is on this machine. */
+  readonly metricsToken: string | undefined;
 }
 
 /** What one request to the API may take, and how many of them. */
@@ -142,6 +144,10 @@ const environment = z.object({
     .transform(parseRate)
     .refine((rate) => rate !== undefined, 'must be requests per seconds such as 1000/10, or off')
     .optional(),
+  METRICS_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 characters without a space')
+    .optional(),
   TRUSTED_PROXIES: listOf(isAddress, 'must be addresses or networks such as 10.0.0.0/8, parted by commas').optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).optional(),
 });
@@ -200,5 +206,6 @@ export function parseConfig(env: NodeJS.ProcessEnv): Config {
       rate: given.RATE_LIMIT === undefined ? USUAL_RATE : given.RATE_LIMIT,
       trustedProxies: given.TRUSTED_PROXIES ?? [],
     },
+    metricsToken: given.METRICS_TOKEN,
   };
 }

@@ -44,6 +44,7 @@ describe('the environment', () => {
         rate: { requests: 1000, seconds: 10 },
         trustedProxies: [],
       },
+      metricsToken: undefined,
     });
   });
 
@@ -133,6 +134,7 @@ describe('the environment', () => {
     [{ TRUSTED_PROXIES: '10.0.0.0/99' }, PROXIES_FAULT],
     [{ TRUSTED_PROXIES: 'proxy.example.com' }, PROXIES_FAULT],
     [{ INTROSPECTION: 'yes' }, 'INTROSPECTION must be on or off'],
+    [{ METRICS_TOKEN: 'short' }, 'METRICS_TOKEN must be at least 16 characters without a space'],
     [{ BACKSTOP_DEMO: 'yes' }, 'BACKSTOP_DEMO must be on or off'],
     [
       { LOG_LEVEL: 'loud', PORT: 'x' },

@@ -9,8 +9,10 @@ import type { Prisma } from '../db/prisma.js';
 import type { Actor } from '../db/record-audit.js';
 import type { AlsoStore, LapResult } from '../engine/run-lap.js';
 import { addMilliseconds, type Instant } from '../risk/instant.js';
+import type { Metrics } from '../operations/metrics.js';
 import type { Log } from '../telemetry.js';
 import { makeLoaders, type Loaders } from './loaders.js';
+import type { Outcome } from './outcome.js';
 import type { RateLimit } from './rate-limit.js';
 
 /** Runs a round of the waterfall at once. */
@@ -46,6 +48,9 @@ export interface ApiParts extends Clients {
   readonly corsOrigins: readonly string[];
   readonly runJob: RunJob;
   readonly selfCheck: Pick<SelfCheck, 'status'>;
+  readonly metrics: Metrics;
+  /** Whoever reads metrics has it; undefined: whoever is on this machine. */
+  readonly metricsToken?: string | undefined;
 }
 
 /** Whose request it is. */
@@ -55,6 +60,8 @@ export interface Asker {
   readonly actor: Actor;
   /** Every line of it has the request's id. */
   readonly log: Log;
+  /** What becomes of it. */
+  readonly outcome: Outcome;
 }
 
 /** Of one request. */

@@ -4,6 +4,7 @@ import { ANONYMOUS } from '../access/caller.js';
 import { actorOf } from './actor.js';
 import { callerOf } from './caller.js';
 import { makeContext, type ApiParts, type Asker, type Context } from './context.js';
+import { outcomeOf } from './outcome.js';
 import { rateKeyOf, type RateLimiter } from './rate-limit.js';
 import { refusal } from './refusal.js';
 
@@ -32,11 +33,8 @@ export function serveGraphql(
   });
 }
 
-async function admit(
-  { headers, id, ip }: FastifyRequest,
-  parts: ApiParts,
-  limiter: RateLimiter | null,
-): Promise<Asker> {
+async function admit(request: FastifyRequest, parts: ApiParts, limiter: RateLimiter | null): Promise<Asker> {
+  const { headers, id, ip } = request;
   let caller = ANONYMOUS;
   try {
     caller = await callerOf(parts.verify, headers.authorization);
@@ -44,7 +42,7 @@ async function admit(
     // Whoever tries tokens is counted by where he tries them from.
     await limiter?.take(rateKeyOf(caller.subject, ip));
   }
-  return { caller, actor: actorOf(caller, id), log: parts.log.child({ requestId: id }) };
+  return { caller, actor: actorOf(caller, id), log: parts.log.child({ requestId: id }), outcome: outcomeOf(request) };
 }
 
 async function answer(apollo: ApolloServer<Context>, parts: ApiParts, request: FastifyRequest, asker: Asker) {

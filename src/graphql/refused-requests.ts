@@ -5,6 +5,7 @@ import { GraphQLError } from 'graphql';
 import type { AnyCode } from '../errors.js';
 import type { Log } from '../telemetry.js';
 import { FAULT } from './errors.js';
+import { outcomeOf } from './outcome.js';
 
 /** In the shape of a GraphQL answer, so that a client reads one kind of error. */
 export function refusalBody(code: AnyCode, message: string, figures: Readonly<Record<string, unknown>> = {}): object {
@@ -32,12 +33,13 @@ export function refuseByCode(app: FastifyInstance, log: Log): void {
     const { statusCode = 500 } = error as { statusCode?: number };
     if (BY_STATUS[statusCode] !== undefined) return answer(reply, statusCode);
     log.error({ err: error, requestId: request.id }, 'a request met a fault');
-    return reply.code(500).send(refusalBody('INTERNAL', FAULT));
+    return answer(reply, 500);
   });
 }
 
 function answer(reply: FastifyReply, status: number): FastifyReply {
   const [code, message] = BY_STATUS[status] ?? ['INTERNAL', FAULT];
+  outcomeOf(reply.request).code = code;
   return reply.code(status).send(refusalBody(code, message));
 }
 
@@ -46,6 +48,7 @@ function answerGraphQL(reply: FastifyReply, { message, extensions }: GraphQLErro
     code: AnyCode;
     http?: { status?: number; headers?: Map<string, string> };
   };
+  outcomeOf(reply.request).code = code;
   for (const [name, value] of http?.headers ?? []) reply.header(name, value);
   return reply.code(http?.status ?? 400).send(refusalBody(code, message, figures));
 }

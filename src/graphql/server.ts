@@ -2,9 +2,8 @@ import { ApolloServer } from '@apollo/server';
 import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { readClock } from '../db/record-notice.js';
-import { messageOf } from '../errors.js';
-import { findLateJob } from '../jobs/late-job.js';
+import { serveOperations } from '../operations/operations-routes.js';
+import { findTroubles, judge, type Readiness, type Reason } from '../operations/readiness.js';
 import { bookAgeMs, type ApiParts, type Context } from './context.js';
 import { allowOrigins } from './cors.js';
 import { costLimit } from './cost-limit.js';
@@ -12,6 +11,7 @@ import { logFaults, maskFaults } from './errors.js';
 import { BOOK_LIMIT_MS } from './freshness.js';
 import { serveGraphql } from './graphql-route.js';
 import { mutationsToPrimary } from './mutations-to-primary.js';
+import { noteOutcome, observeRequests } from './outcome.js';
 import { createRateLimiter } from './rate-limit.js';
 import { refuseByCode, refuseSocket } from './refused-requests.js';
 import { requestIdOf } from './request-id.js';
@@ -35,17 +35,22 @@ const LATE_CHECK_MS = 1000;
 
 export async function createServer(parts: ApiParts): Promise<ApiServer> {
   const app = openHttp(parts);
+  observeRequests(app, parts.metrics, parts.log);
   refuseByCode(app, parts.log);
   allowOrigins(app, parts.corsOrigins);
   const apollo = makeApollo(parts, app);
   await apollo.start();
   const { rate } = parts.limits;
   serveGraphql(app, apollo, parts, rate === null ? null : createRateLimiter(rate));
-  app.get('/healthz', async (_request, reply) => {
-    const problem = await findProblem(parts);
-    const selfCheck = parts.selfCheck.status();
-    const health = problem === null ? { ok: true, selfCheck } : { ok: false, problem, selfCheck };
-    return reply.code(problem === null ? 200 : 503).send(health);
+  serveOperations(app, {
+    alive: () => ({ role: 'api' }),
+    readiness: () => readinessOf(parts),
+    metrics: parts.metrics,
+    metricsToken: parts.metricsToken,
+  });
+  parts.metrics.onCollect(({ bookAge, selfCheckDifferences }) => {
+    bookAge.set(bookAgeMs(parts.book.current()) / 1000);
+    selfCheckDifferences.set(parts.selfCheck.status().differences);
   });
   return {
     app,
@@ -98,20 +103,24 @@ function makeApollo({ limits, log }: ApiParts, app: FastifyInstance): ApolloServ
       costLimit,
       mutationsToPrimary,
       logFaults,
+      noteOutcome,
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginDrainHttpServer({ httpServer: app.server, stopGracePeriodMillis: DRAIN_MS }),
     ],
   });
 }
 
-/** Why this process cannot answer truly now; null: it can. */
-async function findProblem({ sql, book }: ApiParts): Promise<string | null> {
-  try {
-    await readClock(sql);
-    const age = bookAgeMs(book.current());
-    if (age > BOOK_LIMIT_MS) return `the book is ${age} ms old`;
-    return await findLateJob(sql);
-  } catch (error) {
-    return messageOf(error);
-  }
+/**
+ * Without the database, or with an old book, it cannot answer truly, and another process may. With the others nobody
+ * could answer better, and facts must still come in.
+ */
+async function readinessOf({ sql, book, selfCheck }: ApiParts): Promise<Readiness & { readonly selfCheck: object }> {
+  const age = bookAgeMs(book.current());
+  const status = selfCheck.status();
+  const reasons: (Reason | null)[] = [
+    ...(await findTroubles(sql)),
+    age > BOOK_LIMIT_MS ? { code: 'BOOK_AGE', message: `the book is ${age} ms old` } : null,
+    status.differences > 0 ? { code: 'SELF_CHECK', message: `${status.differences} figures differed` } : null,
+  ];
+  return { ...judge(reasons, ['DATABASE', 'BOOK_AGE']), selfCheck: status };
 }

@@ -7,7 +7,9 @@ import { openPrisma, type Prisma } from '../../src/db/prisma.js';
 import { runLap } from '../../src/engine/run-lap.js';
 import type { Limits } from '../../src/graphql/context.js';
 import { createServer, type ApiServer } from '../../src/graphql/server.js';
-import { createLog } from '../../src/telemetry.js';
+import { Metrics } from '../../src/operations/metrics.js';
+import { watchDatabase } from '../../src/operations/watch-database.js';
+import { createLog, type LogLevel } from '../../src/telemetry.js';
 import { bearer, TEST_ACCESS } from '../support/access.js';
 import { NO_LIMITS } from '../support/limits.js';
 import { createTestDatabase } from '../support/database.js';
@@ -42,6 +44,8 @@ export interface ApiOptions {
   readonly watchPrisma?: (prisma: Prisma) => Prisma;
   readonly corsOrigins?: readonly string[];
   readonly limits?: Partial<Limits>;
+  readonly logLevel?: LogLevel;
+  readonly metricsToken?: string;
 }
 
 export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
@@ -58,10 +62,12 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
       done();
     },
   });
-  const log = createLog('info', sink);
+  const log = createLog(options.logLevel ?? 'info', sink);
   const book = new BookFollower({ sql, log });
   await book.refresh();
   const selfCheck = new SelfCheck({ book, log });
+  const metrics = new Metrics();
+  watchDatabase(metrics, sql);
   const server = await createServer({
     sql: options.watchSql?.(apiSql) ?? apiSql,
     prisma: options.watchPrisma?.(prisma) ?? prisma,
@@ -70,7 +76,9 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
     selfCheck,
     verify: createVerifier(TEST_ACCESS),
     corsOrigins: options.corsOrigins ?? [],
+    metricsToken: options.metricsToken,
     limits,
+    metrics,
     runJob: (dryRun, alsoStore) => runLap(sql, { worker: 'test', dryRun, alsoStore }),
   });
   const everything = await bearer();

@@ -11,25 +11,6 @@ describe('the server', () => {
   });
   afterAll(() => api.stop());
 
-  it('tells that it is well', async () => {
-    const response = await api.server.app.inject('/healthz');
-    expect([response.statusCode, response.json()]).toEqual([
-      200,
-      { ok: true, selfCheck: { checked: 0, differences: 0, lastAt: null } },
-    ]);
-  });
-
-  it('says so when a job that has run before is long overdue', async () => {
-    await api.sql`update job set round = 1, due_at = clock_timestamp() - interval '5 minutes'`;
-    const response = await api.server.app.inject('/healthz');
-    expect(response.statusCode).toBe(503);
-    expect(response.json()).toMatchObject({
-      ok: false,
-      problem: expect.stringMatching(/^the job waterfall is overdue by 30\d s$/),
-    });
-    await api.sql`update job set round = 0, due_at = clock_timestamp()`;
-  });
-
   it('shows its contract', async () => {
     const { status, errors } = await api.ask(getIntrospectionQuery());
     expect([status, errors]).toEqual([200, undefined]);

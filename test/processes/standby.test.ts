@@ -18,7 +18,7 @@ import { NO_LIMITS } from '../support/limits.js';
 import { startStandbyCluster, type StandbyCluster } from '../support/standby-cluster.js';
 import { createTestVenue, type TestVenue } from '../support/venue.js';
 
-const CONFIG = { host: '127.0.0.1', port: 0, corsOrigins: [], limits: NO_LIMITS };
+const CONFIG = { host: '127.0.0.1', port: 0, corsOrigins: [], limits: NO_LIMITS, metricsToken: undefined };
 const CATCH_UP_MS = 30_000;
 
 let cluster: StandbyCluster;

@@ -52,7 +52,7 @@ export async function startServe(role: string, environment: Readonly<Record<stri
       while (!pattern.test(printed)) await new Promise((resolve) => setTimeout(resolve, 20));
       return printed;
     },
-    health: async () => (await (await fetch(`${origin}/healthz`)).json()) as Record<string, unknown>,
+    health: async () => (await (await fetch(`${origin}/readyz`)).json()) as Record<string, unknown>,
   };
 }
 
