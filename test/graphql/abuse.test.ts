@@ -78,7 +78,7 @@ describe('abuse', () => {
     ['no GraphQL', 'select * from account', [400, 'GRAPHQL_PARSE_FAILED']],
     [
       'pages within pages',
-      '{ markets { adlQueue(side: LONG, first: 200) { edges { node { account { positions { market { symbol } adl { level } } } } } } } } }',
+      '{ markets { adlQueue(side: LONG, first: 200) { edges { node { account { positions { market { symbol } adl { level } } } } } } } }',
       [400, 'QUERY_TOO_COSTLY'],
     ],
     ['fragments that double', doublingFragments(24), [400, 'QUERY_TOO_COSTLY']],
