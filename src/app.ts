@@ -7,6 +7,7 @@ import type { Config, Role } from './config.js';
 import { closeSql, openSql, type Sql } from './db/connect.js';
 import { listenForChanges } from './db/listen.js';
 import { openPrisma } from './db/prisma.js';
+import { readDataInstant } from './db/standby.js';
 import { runLap } from './engine/run-lap.js';
 import type { Clients, RunJob } from './graphql/context.js';
 import { createServer } from './graphql/server.js';
@@ -14,7 +15,9 @@ import { engineName, handName } from './jobs/duty.js';
 import { createEngineServer } from './jobs/engine-server.js';
 import { JobRunner } from './jobs/runner.js';
 import { ChainSealer } from './jobs/sealer.js';
-import { openStandby } from './standby.js';
+import { Metrics } from './operations/metrics.js';
+import { watchDatabase } from './operations/watch-database.js';
+import { BOOK_CONNECTIONS, openStandby } from './standby.js';
 import type { Log } from './telemetry.js';
 
 export interface App {
@@ -27,7 +30,7 @@ export interface AppOptions {
   readonly databaseUrl: string;
   /** A standby of it, from which queries are answered. */
   readonly readUrl?: string | undefined;
-  readonly config: Pick<Config, 'host' | 'port' | 'corsOrigins'>;
+  readonly config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'limits' | 'metricsToken'>;
   /** By which keys those who ask are judged. */
   readonly access: AccessSettings;
   readonly log: Log;
@@ -55,18 +58,25 @@ export async function startApp(options: AppOptions): Promise<App> {
     // The job has connections of its own, so that no burst of queries makes a lap wait for one.
     const jobSql = openSql(databaseUrl, { max: 3, applicationName: 'backstop-engine' });
     closers.push(() => closeSql(jobSql));
-    const sweeper = new Sweeper();
+    const metrics = new Metrics();
+    metrics.watchProcess();
+    watchDatabase(metrics, jobSql);
+    const sweeper = new Sweeper((seconds) => {
+      metrics.swept(seconds);
+    });
     closers.push(() => sweeper.stop());
-    const api = role === 'engine' ? undefined : await makeApi(options, jobSql, sweeper, closers);
+    const api = role === 'engine' ? undefined : await makeApi(options, { jobSql, sweeper, metrics }, closers);
     const books = api?.books ?? new BookFollower({ sql: jobSql, log, sweeper });
     const memory = { books };
-    const runner = role === 'api' ? undefined : new JobRunner({ sql: jobSql, log, worker: engineName, memory });
+    const runner =
+      role === 'api' ? undefined : new JobRunner({ sql: jobSql, log, worker: engineName, memory, metrics });
     const listening = await listenForChanges(jobSql, (kind) => {
       api?.hint();
       if (kind !== 'lap') runner?.hint(kind !== 'reconnected');
     });
     closers.push(() => listening.stop());
-    const server: Server = api?.server ?? createEngineServer(jobSql, engineName);
+    const server: Server =
+      api?.server ?? createEngineServer({ sql: jobSql, name: engineName, metrics, metricsToken: config.metricsToken });
     closers.push(() => server.stop());
     if (runner !== undefined) {
       runner.start();
@@ -90,24 +100,37 @@ interface Api {
   readonly books: BookFollower | undefined;
 }
 
+/** What the API and the job both use. */
+interface Shared {
+  readonly jobSql: Sql;
+  readonly sweeper: Sweeper;
+  readonly metrics: Metrics;
+}
+
 async function makeApi(
   { databaseUrl, readUrl, config, access, log, onProgress }: AppOptions,
-  jobSql: Sql,
-  sweeper: Sweeper,
+  { jobSql, sweeper, metrics }: Shared,
   closers: Closers,
 ): Promise<Api> {
-  const primary: Clients = {
-    sql: openSql(databaseUrl, { applicationName: 'backstop-api' }),
-    prisma: openPrisma(databaseUrl),
-  };
+  const statementTimeoutMs = config.limits.requestTimeoutMs;
+  const options = { applicationName: 'backstop-api', statementTimeoutMs };
+  const primary: Clients = { sql: openSql(databaseUrl, options), prisma: openPrisma(databaseUrl, options) };
+  // No limit of a request ends what is nobody's request.
+  const primaryBookSql = openSql(databaseUrl, { max: BOOK_CONNECTIONS, applicationName: 'backstop-book' });
   closers.push(
     () => closeSql(primary.sql),
     () => primary.prisma.$disconnect(),
+    () => closeSql(primaryBookSql),
   );
-  const standby = readUrl === undefined ? undefined : await openStandby(readUrl, primary.sql, log);
+  const standby =
+    readUrl === undefined ? undefined : await openStandby(readUrl, primaryBookSql, { log, statementTimeoutMs });
   if (standby !== undefined) closers.push(() => standby.stop());
   const { sql, prisma } = standby ?? primary;
-  const book = new BookFollower({ sql, log, sweeper, ...(onProgress && { onProgress }) });
+  const bookSql = standby?.bookSql ?? primaryBookSql;
+  const onTaken = (seconds: number): void => {
+    metrics.tookBook(seconds);
+  };
+  const book = new BookFollower({ sql: bookSql, log, sweeper, onTaken, ...(onProgress && { onProgress }) });
   await book.start();
   closers.push(() => book.stop());
   const selfCheck = new SelfCheck({ book, log });
@@ -121,7 +144,14 @@ async function makeApi(
   const runJob: RunJob = (dryRun, alsoStore) =>
     runLap(jobSql, { worker: handName, dryRun, alsoStore, memory: { books: ofLaps } });
   const verify = createVerifier(access);
-  const parts = { sql, prisma, log, runJob, selfCheck, verify, corsOrigins: config.corsOrigins };
+  if (standby !== undefined) {
+    metrics.onCollect(async ({ replicationLag }) => {
+      replicationLag.remove();
+      replicationLag.set((await readDataInstant(bookSql)).lagMs / 1000);
+    });
+  }
+  const { corsOrigins, limits, metricsToken } = config;
+  const parts = { sql, prisma, log, runJob, selfCheck, verify, corsOrigins, limits, metrics, metricsToken };
   if (standby === undefined) return { server: await createServer({ ...parts, book }), hint, books };
   const server = await createServer({ ...parts, primary, book: standby.readingOwnWrites(book) });
   return { server, hint: standby.delay(hint), books };

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
 import {
@@ -33,7 +34,24 @@ export interface Config {
   readonly access: AccessSettings;
   /** Sites whose pages may ask. */
   readonly corsOrigins: readonly string[];
+  readonly limits: RequestLimits;
+  /** Whoever reads /metrics has it; undefined: whoever is on this machine. */
+  readonly metricsToken: string | undefined;
 }
+
+/** What one request to the API may take, and how many of them. */
+export interface RequestLimits {
+  readonly introspection: boolean;
+  readonly requestTimeoutMs: number;
+  /** Of one caller; null: any number. */
+  readonly rate: { readonly requests: number; readonly seconds: number } | null;
+  /** Addresses whose `x-forwarded-for` is believed. */
+  readonly trustedProxies: readonly string[];
+}
+
+const USUAL_TIMEOUT_MS = 10_000;
+/** A hundred a second of one caller, and bursts: more than any screen asks, and than a feed in batches needs. */
+const USUAL_RATE = { requests: 1000, seconds: 10 };
 
 /** The folder of package.json, whether this file runs from src/ or from dist/src/. */
 export const packageRoot = findPackageRoot(import.meta.dirname);
@@ -69,6 +87,26 @@ const isOrigin = (text: string): text is string =>
   /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 const isAlgorithm = (text: string): text is JwksAlgorithm => JWKS_ALGORITHMS.some((known) => known === text);
 
+/** An address, or a network of them. */
+const isAddress = (text: string): text is string => {
+  const [address = '', bits, ...rest] = text.split('/');
+  const longest = isIP(address) === 4 ? 32 : 128;
+  return (
+    isIP(address) !== 0 &&
+    rest.length === 0 &&
+    (bits === undefined || (/^\d{1,3}$/.test(bits) && Number.parseInt(bits, 10) <= longest))
+  );
+};
+
+/** Undefined: it is not that. */
+function parseRate(text: string): RequestLimits['rate'] | undefined {
+  if (text === 'off') return null;
+  const [, requests = '', seconds = ''] = /^([1-9]\d{0,6})\/([1-9]\d{0,3})$/.exec(text) ?? [];
+  return requests === ''
+    ? undefined
+    : { requests: Number.parseInt(requests, 10), seconds: Number.parseInt(seconds, 10) };
+}
+
 const SECRETS_FAULT =
   'must be secrets of at least 32 letters, digits or + / = _ -, parted by commas, each after its key id and a colon if it has one';
 
@@ -95,6 +133,22 @@ const environment = z.object({
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: z.string().optional(),
   CORS_ORIGINS: listOf(isOrigin, 'must be origins such as https://app.example.com, parted by commas').optional(),
+  INTROSPECTION: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
+  REQUEST_TIMEOUT_MS: z
+    .string()
+    .regex(/^[1-9]\d{2,5}$/, 'must be 100 to 999999')
+    .transform((text) => Number.parseInt(text, 10))
+    .optional(),
+  RATE_LIMIT: z
+    .string()
+    .transform(parseRate)
+    .refine((rate) => rate !== undefined, 'must be requests per seconds such as 1000/10, or off')
+    .optional(),
+  METRICS_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 characters without a space')
+    .optional(),
+  TRUSTED_PROXIES: listOf(isAddress, 'must be addresses or networks such as 10.0.0.0/8, parted by commas').optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).optional(),
 });
 
@@ -145,5 +199,13 @@ export function parseConfig(env: NodeJS.ProcessEnv): Config {
       audience: given.JWT_AUDIENCE ?? 'backstop',
     },
     corsOrigins: given.CORS_ORIGINS ?? [],
+    limits: {
+      introspection:
+        given.INTROSPECTION === undefined ? given.DATABASE_URL === undefined : given.INTROSPECTION === 'on',
+      requestTimeoutMs: given.REQUEST_TIMEOUT_MS ?? USUAL_TIMEOUT_MS,
+      rate: given.RATE_LIMIT === undefined ? USUAL_RATE : given.RATE_LIMIT,
+      trustedProxies: given.TRUSTED_PROXIES ?? [],
+    },
+    metricsToken: given.METRICS_TOKEN,
   };
 }

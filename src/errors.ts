@@ -1,4 +1,9 @@
-/** Every code that Backstop answers with, and when. Clients decide by the code; the message is for people. */
+/*
+ * Every code that Backstop answers with, and when. Clients decide by the code; the message is for people. docs/errors.md
+ * has the same list with what to do.
+ */
+
+/** Refusals of what was asked: in `userErrors` of a mutation, at the top level of a query. */
 export const ERROR_CODES = {
   BAD_INPUT: 'a value is malformed or outside its range',
   BATCH_TOO_LARGE: 'a batch has more rows than one transaction takes',
@@ -24,6 +29,33 @@ export const ERROR_CODES = {
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** Refusals of a whole request, or of a field of it, at the top level alone. */
+export const REQUEST_CODES = {
+  BAD_REQUEST: 'the request is no GraphQL over HTTP, or one that a foreign page could have sent',
+  BAD_USER_INPUT: 'a variable or argument does not have its type',
+  FORBIDDEN: 'the token lacks the scope that a field needs',
+  GRAPHQL_PARSE_FAILED: 'the document is no GraphQL, or has too many tokens',
+  GRAPHQL_VALIDATION_FAILED:
+    'the document does not fit the contract, or is too deep, or has too many aliases or directives',
+  OPERATION_RESOLUTION_FAILURE: 'which operation of the document is meant is not said',
+  PERSISTED_QUERY_NOT_SUPPORTED: 'documents are not kept: send the text',
+  QUERY_TOO_COSTLY: 'the answer could hold more objects than one request may have',
+  RATE_LIMITED: 'the caller has asked too often',
+  REQUEST_TOO_LARGE: 'the body, the headers or the address are too large',
+  TIMEOUT: 'the request took too long, to arrive or to be answered',
+  TOO_MANY_STREAMS: 'the connection has as many streams as it may have',
+  UNAUTHENTICATED: 'the token is malformed, expired or not valid',
+  UNAVAILABLE: 'the server is stopping',
+  UNSUPPORTED_MEDIA_TYPE: 'the body is not application/json',
+} as const;
+
+export type RequestCode = keyof typeof REQUEST_CODES;
+export type AnyCode = ErrorCode | RequestCode;
+
+export function isCode(code: unknown): code is AnyCode {
+  return typeof code === 'string' && (Object.hasOwn(ERROR_CODES, code) || Object.hasOwn(REQUEST_CODES, code));
+}
 
 export interface ErrorPlace {
   /** Index, from 0, of the row of a batch that is at fault. */

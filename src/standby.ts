@@ -7,6 +7,8 @@ import type { ApiParts, Clients } from './graphql/context.js';
 import type { Log } from './telemetry.js';
 
 export interface Standby extends Clients {
+  /** For its book, which takes as long as it takes. */
+  readonly bookSql: Sql;
   /** Passes a hint of the primary's on, once the standby is likely to show what the hint is about. */
   delay(hint: () => void): () => void;
   /** The book as a mutation needs it: a new one shows what the mutation wrote, unless the standby lags far behind. */
@@ -14,29 +16,37 @@ export interface Standby extends Clients {
   stop(): Promise<void>;
 }
 
+/** The follower and the self-check, and a mutation that waits for what it wrote. */
+export const BOOK_CONNECTIONS = 3;
 const START_LIMIT_MS = 10_000;
 const MUTATION_LIMIT_MS = 2000;
 /** A healthy standby is milliseconds behind. What comes later still is seen at the follower's next interval. */
 const HINT_DELAY_MS = 50;
 
 /** The standby that DATABASE_READ_URL names, or a refusal in one sentence. */
-export async function openStandby(url: string, primary: Sql, log: Log): Promise<Standby> {
-  const sql = openSql(url, { applicationName: 'backstop-api' });
+export async function openStandby(
+  url: string,
+  primary: Sql,
+  { log, statementTimeoutMs }: { readonly log: Log; readonly statementTimeoutMs: number },
+): Promise<Standby> {
+  const bookSql = openSql(url, { max: BOOK_CONNECTIONS, applicationName: 'backstop-book' });
   try {
-    await check(primary, sql);
+    await check(primary, bookSql);
   } catch (error) {
-    await closeSql(sql);
+    await closeSql(bookSql);
     throw error;
   }
-  const prisma = openPrisma(url);
+  const sql = openSql(url, { applicationName: 'backstop-api', statementTimeoutMs });
+  const prisma = openPrisma(url, { applicationName: 'backstop-api', statementTimeoutMs });
   let timer: NodeJS.Timeout | undefined;
   const seen = async (): Promise<void> => {
-    const isShown = await catchUp(primary, sql, MUTATION_LIMIT_MS);
+    const isShown = await catchUp(primary, bookSql, MUTATION_LIMIT_MS);
     if (!isShown) log.warn('the standby lags: a mutation is answered from an older book');
   };
   return {
     sql,
     prisma,
+    bookSql,
     delay: (hint) => () => {
       timer ??= setTimeout(() => {
         timer = undefined;
@@ -56,6 +66,7 @@ export async function openStandby(url: string, primary: Sql, log: Log): Promise<
       clearTimeout(timer);
       await prisma.$disconnect();
       await closeSql(sql);
+      await closeSql(bookSql);
     },
   };
 }

@@ -19,7 +19,7 @@ export function welcomeEngine(url: string, database: WelcomeInput['database']): 
 
 /** What runs where, and what to try first, ready to paste. */
 export async function welcome(sql: Sql, { url, database, hasDemo, mint }: WelcomeInput): Promise<string> {
-  const lines = ['', `Backstop serves GraphQL on ${url} (health: ${new URL('/healthz', url).href})`];
+  const lines = ['', `Backstop serves GraphQL on ${url} (health: ${new URL('/readyz', url).href})`];
   lines.push(databaseLine(database));
   if (database.readerUrl !== null) lines.push('Inspect it:', `  psql '${database.readerUrl}'`);
   const sights = await readSights(sql);

@@ -17,6 +17,8 @@ const SECRETS_FAULT =
   'must be secrets of at least 32 letters, digits or + / = _ -, parted by commas, each after its key id and a colon if it has one';
 const CORS_FAULT = 'CORS_ORIGINS must be origins such as https://app.example.com, parted by commas';
 
+const PROXIES_FAULT = 'TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, parted by commas';
+
 describe('the environment', () => {
   it('may be empty', () => {
     expect(parseConfig({})).toEqual({
@@ -36,6 +38,27 @@ describe('the environment', () => {
         audience: 'backstop',
       },
       corsOrigins: [],
+      limits: {
+        introspection: true,
+        requestTimeoutMs: 10_000,
+        rate: { requests: 1000, seconds: 10 },
+        trustedProxies: [],
+      },
+      metricsToken: undefined,
+    });
+  });
+
+  it('takes the limits of requests; a database that was given tells its contract only when asked to', () => {
+    const DATABASE_URL = 'postgresql://backstop:secret@db/backstop';
+    expect(parseConfig({ DATABASE_URL }).limits.introspection).toBe(false);
+    expect(parseConfig({ DATABASE_URL, INTROSPECTION: 'on' }).limits.introspection).toBe(true);
+    expect(parseConfig({ RATE_LIMIT: 'off' }).limits.rate).toBeNull();
+    const given = { RATE_LIMIT: '50/1', REQUEST_TIMEOUT_MS: '2500', TRUSTED_PROXIES: '10.0.0.0/8, ::1' };
+    expect(parseConfig({ ...given, INTROSPECTION: 'off' }).limits).toEqual({
+      introspection: false,
+      requestTimeoutMs: 2500,
+      rate: { requests: 50, seconds: 1 },
+      trustedProxies: ['10.0.0.0/8', '::1'],
     });
   });
 
@@ -106,6 +129,12 @@ describe('the environment', () => {
     [{ CORS_ORIGINS: '*' }, CORS_FAULT],
     [{ CORS_ORIGINS: 'https://app.example.com/' }, CORS_FAULT],
     [{ CORS_ORIGINS: 'app.example.com' }, CORS_FAULT],
+    [{ RATE_LIMIT: '0/10' }, 'RATE_LIMIT must be requests per seconds such as 1000/10, or off'],
+    [{ REQUEST_TIMEOUT_MS: '5' }, 'REQUEST_TIMEOUT_MS must be 100 to 999999'],
+    [{ TRUSTED_PROXIES: '10.0.0.0/99' }, PROXIES_FAULT],
+    [{ TRUSTED_PROXIES: 'proxy.example.com' }, PROXIES_FAULT],
+    [{ INTROSPECTION: 'yes' }, 'INTROSPECTION must be on or off'],
+    [{ METRICS_TOKEN: 'short' }, 'METRICS_TOKEN must be at least 16 characters without a space'],
     [{ BACKSTOP_DEMO: 'yes' }, 'BACKSTOP_DEMO must be on or off'],
     [
       { LOG_LEVEL: 'loud', PORT: 'x' },

@@ -20,9 +20,10 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   explanation: ['risk', 'db'],
   demo: ['risk', 'db', 'book', 'ingest', 'engine'],
   generate: ['risk', 'db', 'ingest'],
-  jobs: ['risk', 'db', 'book', 'ingest', 'engine'],
+  operations: ['db'],
+  jobs: ['risk', 'db', 'book', 'ingest', 'engine', 'operations'],
   access: [],
-  graphql: ['risk', 'db', 'book', 'ingest', 'engine', 'admin', 'explanation', 'jobs', 'access'],
+  graphql: ['risk', 'db', 'book', 'ingest', 'engine', 'admin', 'explanation', 'jobs', 'access', 'operations'],
 };
 /** Files at the top that a room may use; the others wire the rooms together, and no room knows them. */
 const FOUNDATIONS: Readonly<Record<string, readonly string[]>> = {
@@ -37,6 +38,7 @@ const FOUNDATIONS: Readonly<Record<string, readonly string[]>> = {
     'jobs',
     'access',
     'admin',
+    'operations',
     'graphql',
   ],
   'src/telemetry.ts': ['db', 'book', 'ingest', 'engine', 'explanation', 'demo', 'jobs', 'graphql'],

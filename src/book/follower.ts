@@ -26,6 +26,8 @@ export interface FollowerOptions {
   readonly sweeper?: Sweeper;
   /** From so many accounts on; as `takeBook` has it when left out. */
   readonly sweptElsewhereFrom?: number;
+  /** Told how long each refresh took. */
+  readonly onTaken?: (seconds: number) => void;
   /** Told of the first book's accounts as they are read. */
   readonly onProgress?: (accounts: number) => void;
 }
@@ -173,6 +175,7 @@ export class BookFollower {
           end();
           return look(tx, taken.book);
         });
+        this.#options.onTaken?.((performance.now() - askedAtMs) / 1000);
         if (from.generation === this.#generation) return seen;
       } finally {
         end();

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import type { ColumnReader } from './column-reader.js';
 import { toMessage, type AnswerMessage, type Known } from './sweep-message.js';
@@ -13,6 +14,7 @@ interface Waiting {
  * and becomes a state in one step of this thread: whoever reads sees the old state or the new one, whole.
  */
 export class Sweeper {
+  readonly #onSwept: ((seconds: number) => void) | undefined;
   #worker: Worker | undefined;
   #known: Known | undefined;
   #tasks = 0;
@@ -20,14 +22,24 @@ export class Sweeper {
   readonly #numbers = new WeakMap<ColumnReader, number>();
   #numbered = 0;
 
+  /** `onSwept` is told how long each one took. */
+  constructor(onSwept?: (seconds: number) => void) {
+    this.#onSwept = onSwept;
+  }
+
   readonly sweep = (task: SweepTask): Promise<Swept> => {
     const worker = this.#started();
     const columns = this.#numberOf(task.columns);
     const number = ++this.#tasks;
     const message = toMessage(number, task, columns, this.#known);
     this.#known = { columns, ids: task.columns.names.ids.length };
+    const begunMs = performance.now();
     return new Promise<Swept>((resolve, reject) => {
-      this.#waiting.set(number, { resolve, reject });
+      const tell = (swept: Swept): void => {
+        this.#onSwept?.((performance.now() - begunMs) / 1000);
+        resolve(swept);
+      };
+      this.#waiting.set(number, { resolve: tell, reject });
       worker.postMessage(message);
     });
   };

@@ -13,6 +13,8 @@ export interface ConnectOptions {
   readonly max?: number;
   /** Shown in pg_stat_activity. */
   readonly applicationName?: string;
+  /** The server ends whatever statement runs for longer, whatever has become of this process; left out: it never does. */
+  readonly statementTimeoutMs?: number;
 }
 
 const DEFAULT_CONNECTIONS = 10;
@@ -50,7 +52,12 @@ export function openSql(url: string, options: ConnectOptions = {}): Sql {
     // server goes away meanwhile. It would also read NULL in an array as the text 'NULL'.
     fetch_types: false,
     onnotice: () => undefined,
-    connection: { application_name: options.applicationName ?? 'backstop', TimeZone: 'UTC', DateStyle: 'ISO' },
+    connection: {
+      application_name: options.applicationName ?? 'backstop',
+      TimeZone: 'UTC',
+      DateStyle: 'ISO',
+      ...(options.statementTimeoutMs !== undefined && { statement_timeout: options.statementTimeoutMs }),
+    },
     types: { ...arrayTypes(), date: DATE_TYPE },
   }) as Sql;
 }

@@ -12,6 +12,7 @@ export function openPrisma(url: string, options: ConnectOptions = {}): PrismaCli
     connectionString: url,
     max: options.max ?? DEFAULT_CONNECTIONS,
     application_name: options.applicationName ?? 'backstop',
+    ...(options.statementTimeoutMs !== undefined && { statement_timeout: options.statementTimeoutMs }),
   });
   return new PrismaClient({ adapter });
 }

@@ -17,7 +17,7 @@ import { inTransaction } from '../db/transaction.js';
 import { messageOf } from '../errors.js';
 import type { Instant } from '../risk/instant.js';
 import { Lap } from './lap.js';
-import { countsOf, storeOutcome, type LapCounts } from './store-outcome.js';
+import { countsOf, skipsByReason, storeOutcome, type LapCounts } from './store-outcome.js';
 import { act, survey } from './waterfall.js';
 
 /**
@@ -68,6 +68,8 @@ export interface LapRan {
   /** Accounts in trouble were left, or levels to publish: the next lap should follow at once. */
   readonly more: boolean;
   readonly counts: LapCounts;
+  /** Candidates that its events passed over, by why. */
+  readonly skipsByReason: Readonly<Record<string, number>>;
   readonly attempts: number;
   readonly dryRun: boolean;
   /** The state that the lap left. */
@@ -166,6 +168,7 @@ async function lapIn(
     digest,
     more: lap.outcome.more || !isPublished,
     counts,
+    skipsByReason: skipsByReason(lap),
     attempts,
     book: after,
   } as const;

@@ -52,6 +52,13 @@ export function countsOf(lap: Lap): LapCounts {
   };
 }
 
+/** Candidates that its events passed over, by why. */
+export function skipsByReason({ outcome }: Lap): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { skips } of outcome.events) for (const { reason } of skips) counts[reason] = (counts[reason] ?? 0) + 1;
+  return counts;
+}
+
 /** What is left of a stored lap beside its rows. */
 export interface Stored {
   readonly digest: string;

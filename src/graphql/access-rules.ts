@@ -2,10 +2,10 @@ import {
   defaultFieldResolver,
   getDirectiveValues,
   getNamedType,
-  GraphQLError,
   isAbstractType,
   isNonNullType,
   isObjectType,
+  type GraphQLError,
   type GraphQLField,
   type GraphQLObjectType,
   type GraphQLSchema,
@@ -14,6 +14,7 @@ import { allows, type Caller, type Scope } from '../access/caller.js';
 import type { AccessRule } from '../generated/graphql.js';
 import type { Context } from './context.js';
 import { canBeOwned, isOfFund, isOwn } from './ownership.js';
+import { refusal } from './refusal.js';
 
 /** Any one of them is enough. */
 type Rules = readonly AccessRule[];
@@ -194,5 +195,5 @@ function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
 
 function forbidden(place: string, rules: Rules): GraphQLError {
   const scopes = rules.flatMap((rule) => (rule === 'OWN' ? 'read:account' : (SCOPE_OF[rule] ?? [])));
-  return new GraphQLError(`${place} needs a token with ${scopes.join(' or ')}`, { extensions: { code: 'FORBIDDEN' } });
+  return refusal('FORBIDDEN', `${place} needs a token with ${scopes.join(' or ')}`);
 }

@@ -1,8 +1,10 @@
+import type { ApolloServerPlugin } from '@apollo/server';
 import { unwrapResolverError } from '@apollo/server/errors';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { BackstopError } from '../errors.js';
+import { isTimeout } from '../db/deadline.js';
+import { BackstopError, isCode } from '../errors.js';
 import type { UserError } from '../generated/graphql.js';
-import type { Log } from '../telemetry.js';
+import type { Context } from './context.js';
 
 /** Names of input fields where the contract says it in another word than the rooms behind it. */
 const CONTRACT_NAMES: Readonly<Record<string, string>> = {
@@ -33,17 +35,41 @@ function fieldPath(error: BackstopError, { rows, names }: InputShape): string[] 
   return path.length === 0 ? null : ['input', ...path];
 }
 
-/** Masks faults outside and logs them whole inside; refusals and mistakes of the client keep their words. */
-export function makeFormatError(log: Log): (formatted: GraphQLFormattedError, error: unknown) => GraphQLFormattedError {
-  return (formatted, error) => {
-    const cause = unwrapResolverError(error);
-    if (cause instanceof BackstopError)
-      return { ...formatted, message: cause.message, extensions: { code: cause.code } };
-    const code = formatted.extensions?.['code'];
-    if (cause instanceof GraphQLError && typeof code === 'string' && code !== 'INTERNAL_SERVER_ERROR') {
-      return { ...formatted, extensions: { ...formatted.extensions, code } };
-    }
-    log.error({ err: cause, path: formatted.path }, 'a request met a fault');
-    return { ...formatted, message: 'Backstop met a fault; its log has it whole', extensions: { code: 'INTERNAL' } };
-  };
+/** What is told of a fault. */
+export const FAULT = 'Backstop met a fault; its log has it whole';
+
+type Formatted = GraphQLFormattedError;
+
+/** A top-level error: a refusal and a mistake of the client keep their words and their code; all else is a fault, and masked. */
+export function maskFaults(formatted: Formatted, error: unknown): Formatted {
+  const cause = unwrapResolverError(error);
+  if (cause instanceof BackstopError) return { ...formatted, message: cause.message, extensions: { code: cause.code } };
+  if (isTimeout(cause)) return { ...formatted, message: 'the database took too long', extensions: { code: 'TIMEOUT' } };
+  if (isMistake(cause)) return formatted;
+  return { ...formatted, message: FAULT, extensions: { code: 'INTERNAL' } };
 }
+
+/** Only what the list of codes has is told outside: a code that is not on it is nobody's promise. */
+function isMistake(cause: unknown): boolean {
+  return cause instanceof GraphQLError && isCode(cause.extensions['code']) && cause.extensions['code'] !== 'INTERNAL';
+}
+
+/** Faults are logged whole inside, each with the id of its request. */
+export const logFaults: ApolloServerPlugin<Context> = {
+  requestDidStart: () =>
+    Promise.resolve({
+      didEncounterErrors: ({ errors, contextValue }) => {
+        for (const error of errors) {
+          const cause = unwrapResolverError(error);
+          if (cause instanceof BackstopError || isMistake(cause)) continue;
+          if (isTimeout(cause)) contextValue.log.warn({ path: error.path }, 'a request took too long');
+          else contextValue.log.error({ err: cause, path: error.path }, 'a request met a fault');
+        }
+        return Promise.resolve();
+      },
+    }),
+  unexpectedErrorProcessingRequest: ({ error, requestContext }) => {
+    requestContext.contextValue.log.error({ err: error }, 'a request met a fault');
+    return Promise.resolve();
+  },
+};

@@ -1,23 +1,24 @@
 import { ApolloServer } from '@apollo/server';
 import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
-import { fastifyApolloHandler } from '@as-integrations/fastify';
-import { ApolloArmor } from '@escape.tech/graphql-armor';
-import { specifiedRules, type GraphQLSchema, type ValidationRule } from 'graphql';
+import type { GraphQLSchema } from 'graphql';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { readClock } from '../db/record-notice.js';
-import { messageOf } from '../errors.js';
-import { findLateJob } from '../jobs/late-job.js';
-import { actorOf } from './actor.js';
-import { callerOf } from './caller.js';
-import { bookAgeMs, makeContext, type ApiParts, type Context } from './context.js';
+import { serveOperations } from '../operations/operations-routes.js';
+import { findTroubles, judge, type Readiness, type Reason } from '../operations/readiness.js';
+import { bookAgeMs, type ApiParts, type Context } from './context.js';
 import { allowOrigins } from './cors.js';
-import { makeFormatError } from './errors.js';
+import { costLimit } from './cost-limit.js';
+import { logFaults, maskFaults } from './errors.js';
 import { BOOK_LIMIT_MS } from './freshness.js';
+import { serveGraphql } from './graphql-route.js';
 import { mutationsToPrimary } from './mutations-to-primary.js';
 import { Pulse } from './live/pulse.js';
 import { SocketServer } from './live/socket.js';
-import { pageLimit } from './page-limit.js';
+import { noteOutcome, observeRequests } from './outcome.js';
+import { createRateLimiter } from './rate-limit.js';
+import { refuseByCode, refuseSocket } from './refused-requests.js';
+import { requestIdOf } from './request-id.js';
+import { PARSE_OPTIONS, validationRules } from './request-limits.js';
 import { loadSchema } from './schema.js';
 
 export interface ApiServer {
@@ -34,43 +35,38 @@ export interface ApiServer {
 /** A batch of 1,000 rows comes through variables and fits well. */
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
 const DRAIN_MS = 10_000;
-/** Of a document; deeper than the deepest sensible question, page after page, from a market to a leg's account. */
-const DEEPEST = 12;
-const MOST_TOKENS = 1000;
-const MOST_ALIASES = 15;
-const MOST_DIRECTIVES = 20;
 /** Freshness ends without anything coming. */
 const PULSE_MS = 1000;
+/** How often Node looks for requests that do not come to their end. */
+const LATE_CHECK_MS = 1000;
 
 export async function createServer(parts: ApiParts): Promise<ApiServer> {
-  const app = Fastify({ bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: 'idle', return503OnClosing: true });
+  const app = openHttp(parts);
+  observeRequests(app, parts.metrics, parts.log);
+  refuseByCode(app, parts.log);
   allowOrigins(app, parts.corsOrigins);
   const schema = loadSchema();
-  const rules = documentRules();
   const pulse = new Pulse(PULSE_MS);
   const unfollow = parts.book.onBook(() => {
     pulse.beat();
   });
-  const limits = { mostTokens: MOST_TOKENS, rules: [...specifiedRules, ...rules] };
-  const sockets = new SocketServer({ parts, schema, pulse, limits });
-  sockets.listenOn(app.server);
-  const apollo = makeApollo(parts, app, schema, rules);
+  const served = { ...parts, pulse };
+  const apollo = makeApollo(parts, app, schema);
   await apollo.start();
-  app.route({
-    url: '/graphql',
-    method: ['GET', 'POST', 'OPTIONS'],
-    handler: fastifyApolloHandler(apollo, {
-      context: async ({ headers }) => {
-        const caller = await callerOf(parts.verify, headers.authorization);
-        return makeContext(parts, { caller, actor: actorOf(caller, headers), pulse });
-      },
-    }),
+  const { rate } = parts.limits;
+  const limiter = rate === null ? null : createRateLimiter(rate);
+  serveGraphql(app, apollo, served, limiter);
+  const sockets = new SocketServer({ parts: served, schema, limiter });
+  sockets.listenOn(app.server);
+  serveOperations(app, {
+    alive: () => ({ role: 'api' }),
+    readiness: () => readinessOf(parts),
+    metrics: parts.metrics,
+    metricsToken: parts.metricsToken,
   });
-  app.get('/healthz', async (_request, reply) => {
-    const problem = await findProblem(parts);
-    const selfCheck = parts.selfCheck.status();
-    const health = problem === null ? { ok: true, selfCheck } : { ok: false, problem, selfCheck };
-    return reply.code(problem === null ? 200 : 503).send(health);
+  parts.metrics.onCollect(({ bookAge, selfCheckDifferences }) => {
+    bookAge.set(bookAgeMs(parts.book.current()) / 1000);
+    selfCheckDifferences.set(parts.selfCheck.status().differences);
   });
   return {
     app,
@@ -89,52 +85,62 @@ export async function createServer(parts: ApiParts): Promise<ApiServer> {
   };
 }
 
-/** What a document must keep beside the language's own rules, whichever way it comes. */
-function documentRules(): ValidationRule[] {
-  const armor = new ApolloArmor({
-    maxDepth: { n: DEEPEST, flattenFragments: true },
-    maxAliases: { n: MOST_ALIASES },
-    maxDirectives: { n: MOST_DIRECTIVES },
-    costLimit: { enabled: false },
-    blockFieldSuggestion: { enabled: false },
-  }).protect();
-  return armor.validationRules;
+function openHttp({ limits }: ApiParts): FastifyInstance {
+  const app = Fastify({
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: limits.requestTimeoutMs,
+    // Node takes the longer of the two for the body, and 60 s for the headers unless told.
+    http: { headersTimeout: limits.requestTimeoutMs, connectionsCheckingInterval: LATE_CHECK_MS },
+    trustProxy: [...limits.trustedProxies],
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+    genReqId: ({ headers }) => requestIdOf(headers),
+    clientErrorHandler: refuseSocket,
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+  return app;
 }
 
-function makeApollo(
-  parts: ApiParts,
-  app: FastifyInstance,
-  schema: GraphQLSchema,
-  validationRules: ValidationRule[],
-): ApolloServer<Context> {
+function makeApollo({ limits, log }: ApiParts, app: FastifyInstance, schema: GraphQLSchema): ApolloServer<Context> {
   return new ApolloServer<Context>({
     schema,
+    // The rule that forbids it stands with the others.
     introspection: true,
+    hideSchemaDetailsFromClientErrors: !limits.introspection,
     csrfPrevention: true,
+    allowBatchedHttpRequests: false,
+    persistedQueries: false,
     cache: 'bounded',
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
-    parseOptions: { maxLexicalTokens: MOST_TOKENS },
-    validationRules,
-    formatError: makeFormatError(parts.log),
-    logger: parts.log,
+    parseOptions: PARSE_OPTIONS,
+    validationRules: validationRules(limits),
+    formatError: maskFaults,
+    logger: log,
     plugins: [
-      pageLimit,
+      costLimit,
       mutationsToPrimary,
+      logFaults,
+      noteOutcome,
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginDrainHttpServer({ httpServer: app.server, stopGracePeriodMillis: DRAIN_MS }),
     ],
   });
 }
 
-/** Why this process cannot answer truly now; null: it can. */
-async function findProblem({ sql, book }: ApiParts): Promise<string | null> {
-  try {
-    await readClock(sql);
-    const age = bookAgeMs(book.current());
-    if (age > BOOK_LIMIT_MS) return `the book is ${age} ms old`;
-    return await findLateJob(sql);
-  } catch (error) {
-    return messageOf(error);
-  }
+/**
+ * Without the database, or with an old book, it cannot answer truly, and another process may. With the others nobody
+ * could answer better, and facts must still come in.
+ */
+async function readinessOf({ sql, book, selfCheck }: ApiParts): Promise<Readiness & { readonly selfCheck: object }> {
+  const age = bookAgeMs(book.current());
+  const status = selfCheck.status();
+  const reasons: (Reason | null)[] = [
+    ...(await findTroubles(sql)),
+    age > BOOK_LIMIT_MS ? { code: 'BOOK_AGE', message: `the book is ${age} ms old` } : null,
+    status.differences > 0 ? { code: 'SELF_CHECK', message: `${status.differences} figures differed` } : null,
+  ];
+  return { ...judge(reasons, ['DATABASE', 'BOOK_AGE']), selfCheck: status };
 }

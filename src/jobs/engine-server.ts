@@ -1,13 +1,13 @@
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { Sql } from '../db/connect.js';
 import type { JobDuty } from '../db/read-duty.js';
-import { messageOf } from '../errors.js';
+import type { Metrics } from '../operations/metrics.js';
+import { serveOperations } from '../operations/operations-routes.js';
+import { findTroubles, judge, type Readiness } from '../operations/readiness.js';
 import { lookAtDuty, standsBy } from './duty.js';
-import { findLateJob } from './late-job.js';
 
 /** Of a process that runs the job and serves no GraphQL: whoever looks after it asks here how it is. */
-export interface EngineHealth {
-  readonly ok: boolean;
+export interface EngineReadiness extends Readiness {
   readonly role: 'engine';
   /** WORKS: the last round was its own, or nobody's; STANDS_BY: another engine is at work, and this one waits. */
   readonly duty?: 'WORKS' | 'STANDS_BY' | 'PAUSED';
@@ -15,41 +15,47 @@ export interface EngineHealth {
   readonly worker?: string | null;
   readonly round?: string;
   readonly lastLapAgeMs?: number | null;
-  readonly problem?: string;
 }
 
 export interface EngineServer {
   /** For tests that want no port: `app.inject`. */
   readonly app: FastifyInstance;
-  /** Resolves to the URL of /healthz. Rejects when the port is taken. */
+  /** Resolves to the URL of /readyz. Rejects when the port is taken. */
   listen(options: { readonly port: number; readonly host: string }): Promise<string>;
   stop(): Promise<void>;
 }
 
-export function createEngineServer(sql: Sql, name: string): EngineServer {
+export interface EngineServerOptions {
+  readonly sql: Sql;
+  readonly name: string;
+  readonly metrics: Metrics;
+  readonly metricsToken: string | undefined;
+}
+
+export function createEngineServer({ sql, name, metrics, metricsToken }: EngineServerOptions): EngineServer {
   const app = Fastify({ forceCloseConnections: true });
-  app.get('/healthz', async (_request, reply) => {
-    const health = await healthOf(sql, name);
-    return reply.code(health.ok ? 200 : 503).send(health);
+  serveOperations(app, {
+    alive: () => ({ role: 'engine' }),
+    readiness: () => readinessOf(sql, name),
+    metrics,
+    metricsToken,
   });
   return {
     app,
     async listen({ port, host }) {
-      return `${await app.listen({ port, host })}/healthz`;
+      return `${await app.listen({ port, host })}/readyz`;
     },
     stop: () => app.close(),
   };
 }
 
-async function healthOf(sql: Sql, name: string): Promise<EngineHealth> {
-  try {
-    const [duty, problem] = await Promise.all([lookAtDuty(sql), findLateJob(sql)]);
-    const { worker, round, lastLapAgeMs } = duty;
-    const told = { role: 'engine', duty: wordOf(duty, name), worker, round, lastLapAgeMs } as const;
-    return problem === null ? { ok: true, ...told } : { ok: false, ...told, problem };
-  } catch (error) {
-    return { ok: false, role: 'engine', problem: messageOf(error) };
-  }
+/** The job is all that an engine is for: one whose job is late is of no use. */
+async function readinessOf(sql: Sql, name: string): Promise<EngineReadiness> {
+  const readiness = judge(await findTroubles(sql), ['DATABASE', 'JOB_LATE']);
+  if (readiness.reasons.some(({ code }) => code === 'DATABASE')) return { ...readiness, role: 'engine' };
+  const duty = await lookAtDuty(sql);
+  const { worker, round, lastLapAgeMs } = duty;
+  return { ...readiness, role: 'engine', duty: wordOf(duty, name), worker, round, lastLapAgeMs };
 }
 
 function wordOf(duty: JobDuty, name: string): 'WORKS' | 'STANDS_BY' | 'PAUSED' {

@@ -4,6 +4,7 @@ import type { Sql } from '../db/connect.js';
 import type { JobDuty } from '../db/read-duty.js';
 import { runLap, type LapMemory, type LapResult } from '../engine/run-lap.js';
 import { messageOf } from '../errors.js';
+import type { Metrics } from '../operations/metrics.js';
 import type { Log } from '../telemetry.js';
 import { lookAtDuty, mustTakeOver, standsBy } from './duty.js';
 
@@ -16,6 +17,7 @@ export interface RunnerOptions {
   readonly pollMs?: number;
   /** The book that laps go on from, and what is remembered; left out: a book of the runner's own. */
   readonly memory?: LapMemory;
+  readonly metrics?: Pick<Metrics, 'ranLap' | 'failedLap'>;
 }
 
 const DEFAULT_POLL_MS = 250;
@@ -91,6 +93,7 @@ export class JobRunner {
       this.#tellIdle(outcome);
       return outcome;
     } catch (error) {
+      this.#options.metrics?.failedLap();
       this.#options.log.error({ error: messageOf(error) }, 'lap failed; it is tried again');
       return { kind: 'FAILED' };
     }
@@ -108,8 +111,10 @@ export class JobRunner {
 
   async #lap(onlyIfDue: boolean): Promise<LapResult> {
     const { sql, worker, log } = this.#options;
+    const begunMs = performance.now();
     const result = await runLap(sql, { worker, onlyIfDue, memory: this.#memory });
     if (result.kind === 'RAN') {
+      this.#options.metrics?.ranLap(result, (performance.now() - begunMs) / 1000);
       const { round, counts, attempts } = result;
       const isQuiet = counts.transitions + counts.liquidations + counts.events + counts.badDebts === 0;
       log[isQuiet ? 'debug' : 'info']({ round, attempts, ...counts }, 'lap');

@@ -2,12 +2,16 @@ import { Writable } from 'node:stream';
 import { createVerifier } from '../../src/access/verify.js';
 import { BookFollower } from '../../src/book/follower.js';
 import { SelfCheck } from '../../src/book/self-check.js';
-import type { Sql } from '../../src/db/connect.js';
+import { closeSql, openSql, type Sql } from '../../src/db/connect.js';
 import { openPrisma, type Prisma } from '../../src/db/prisma.js';
 import { runLap } from '../../src/engine/run-lap.js';
+import type { Limits } from '../../src/graphql/context.js';
 import { createServer, type ApiServer } from '../../src/graphql/server.js';
-import { createLog } from '../../src/telemetry.js';
+import { Metrics } from '../../src/operations/metrics.js';
+import { watchDatabase } from '../../src/operations/watch-database.js';
+import { createLog, type LogLevel } from '../../src/telemetry.js';
 import { bearer, TEST_ACCESS } from '../support/access.js';
+import { NO_LIMITS } from '../support/limits.js';
 import { createTestDatabase } from '../support/database.js';
 import { createTestVenue, type TestVenue } from '../support/venue.js';
 
@@ -40,12 +44,18 @@ export interface ApiOptions {
   readonly watchPrisma?: (prisma: Prisma) => Prisma;
   readonly corsOrigins?: readonly string[];
   readonly slowReaderMs?: number;
+  readonly limits?: Partial<Limits>;
+  readonly logLevel?: LogLevel;
+  readonly metricsToken?: string;
 }
 
 export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
   const database = await createTestDatabase();
   const { sql } = database;
-  const prisma = openPrisma(database.url);
+  const limits = { ...NO_LIMITS, ...options.limits };
+  const client = { applicationName: 'backstop-api', statementTimeoutMs: limits.requestTimeoutMs };
+  const apiSql = openSql(database.url, client);
+  const prisma = openPrisma(database.url, client);
   const logged: string[] = [];
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -53,12 +63,14 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
       done();
     },
   });
-  const log = createLog('info', sink);
+  const log = createLog(options.logLevel ?? 'info', sink);
   const book = new BookFollower({ sql, log });
   await book.refresh();
   const selfCheck = new SelfCheck({ book, log });
+  const metrics = new Metrics();
+  watchDatabase(metrics, sql);
   const server = await createServer({
-    sql: options.watchSql?.(sql) ?? sql,
+    sql: options.watchSql?.(apiSql) ?? apiSql,
     prisma: options.watchPrisma?.(prisma) ?? prisma,
     book,
     log,
@@ -66,6 +78,9 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
     verify: createVerifier(TEST_ACCESS),
     corsOrigins: options.corsOrigins ?? [],
     ...(options.slowReaderMs !== undefined && { slowReaderMs: options.slowReaderMs }),
+    metricsToken: options.metricsToken,
+    limits,
+    metrics,
     runJob: (dryRun, alsoStore) => runLap(sql, { worker: 'test', dryRun, alsoStore }),
   });
   const everything = await bearer();
@@ -91,6 +106,7 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
     async stop() {
       await server.stop();
       await prisma.$disconnect();
+      await closeSql(apiSql);
       await database.drop();
     },
   };

@@ -233,7 +233,8 @@ describe('the roles', () => {
     // A lap by hand takes no engine's place.
     const health = await engine.health();
     expect(health).toEqual({
-      ok: true,
+      ready: true,
+      reasons: [],
       role: 'engine',
       duty: 'WORKS',
       worker: expect.stringMatching(/^engine\//),

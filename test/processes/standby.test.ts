@@ -14,10 +14,11 @@ import { createLog } from '../../src/telemetry.js';
 import { bearer, TEST_ACCESS } from '../support/access.js';
 import { assertInvariants } from '../support/checks.js';
 import { testUrl } from '../support/database.js';
+import { NO_LIMITS } from '../support/limits.js';
 import { startStandbyCluster, type StandbyCluster } from '../support/standby-cluster.js';
 import { createTestVenue, type TestVenue } from '../support/venue.js';
 
-const CONFIG = { host: '127.0.0.1', port: 0, corsOrigins: [] };
+const CONFIG = { host: '127.0.0.1', port: 0, corsOrigins: [], limits: NO_LIMITS, metricsToken: undefined };
 const CATCH_UP_MS = 30_000;
 
 let cluster: StandbyCluster;

@@ -52,7 +52,7 @@ export async function startServe(role: string, environment: Readonly<Record<stri
       while (!pattern.test(printed)) await new Promise((resolve) => setTimeout(resolve, 20));
       return printed;
     },
-    health: async () => (await (await fetch(`${origin}/healthz`)).json()) as Record<string, unknown>,
+    health: async () => (await (await fetch(`${origin}/readyz`)).json()) as Record<string, unknown>,
   };
 }
 
@@ -65,7 +65,14 @@ function spawnServe(role: string, environment: Readonly<Record<string, string>>)
   const child = spawn(process.execPath, [BIN, 'serve', '--role', role], {
     env: {
       ...process.env,
-      ...{ HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'warn', BACKSTOP_DEMO: 'off', JWT_SECRETS: TEST_SECRET },
+      ...{
+        HOST: '127.0.0.1',
+        PORT: '0',
+        LOG_LEVEL: 'warn',
+        BACKSTOP_DEMO: 'off',
+        RATE_LIMIT: 'off',
+        JWT_SECRETS: TEST_SECRET,
+      },
       ...environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -4,6 +4,7 @@ import {
   getOperationAST,
   OperationTypeNode,
   parse,
+  specifiedRules,
   validate,
   type DocumentNode,
   type ExecutionArgs,
@@ -12,24 +13,21 @@ import {
   type ValidationRule,
 } from 'graphql';
 import { CloseCode, makeServer, type Server, type SubscribePayload } from 'graphql-ws';
-import type { Caller } from '../../access/caller.js';
+import { ANONYMOUS } from '../../access/caller.js';
 import { actorOf } from '../actor.js';
 import { callerOf } from '../caller.js';
-import { makeContext, type ApiParts } from '../context.js';
-import { makeFormatError } from '../errors.js';
-import type { Pulse } from './pulse.js';
-
-/** What a document must keep here as over HTTP. */
-export interface DocumentLimits {
-  readonly mostTokens: number;
-  readonly rules: readonly ValidationRule[];
-}
+import { makeContext, type Asker, type ServedParts } from '../context.js';
+import { maskFaults } from '../errors.js';
+import type { Outcome } from '../outcome.js';
+import { rateKeyOf, type RateLimiter } from '../rate-limit.js';
+import { refusal } from '../refusal.js';
+import { requestIdOf } from '../request-id.js';
+import { checkCost, PARSE_OPTIONS, validationRules } from '../request-limits.js';
 
 export interface ProtocolOptions {
-  readonly parts: ApiParts;
+  readonly parts: ServedParts;
   readonly schema: GraphQLSchema;
-  readonly pulse: Pulse;
-  readonly limits: DocumentLimits;
+  readonly limiter: RateLimiter | null;
 }
 
 /** Of a connection. */
@@ -39,7 +37,9 @@ export interface Connection {
   /** Called when it is closed. */
   onClose(listener: () => void): void;
   /** Once the client has said who it is. */
-  caller?: Caller;
+  asker?: Asker;
+  /** Given when the connection is closed. */
+  readonly gone: AbortSignal;
 }
 
 const MOST_STREAMS = 20;
@@ -49,8 +49,14 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** The protocol graphql-transport-ws. It passes none of the API's plugins, so every limit of a request is kept here as well. */
 export function makeProtocol(options: ProtocolOptions): Server<Connection> {
-  const format = makeFormatError(options.parts.log);
-  const masked = (errors: readonly GraphQLError[]) => errors.map((error) => format(error.toJSON(), error));
+  const rules = [...specifiedRules, ...validationRules(options.parts.limits)];
+  const masked = (errors: readonly GraphQLError[], { asker }: Connection) =>
+    errors.map((error) => {
+      const told = maskFaults(error.toJSON(), error);
+      if (told.extensions?.['code'] === 'INTERNAL')
+        asker?.log.error({ err: error.originalError }, 'a stream met a fault');
+      return told;
+    });
   return makeServer<Record<string, unknown>, Connection>({
     schema: options.schema,
     connectionInitWaitTimeout: HELLO_MS,
@@ -58,23 +64,31 @@ export function makeProtocol(options: ProtocolOptions): Server<Connection> {
     onSubscribe: ({ extra, subscriptions }, _id, payload) =>
       Object.keys(subscriptions).length > MOST_STREAMS
         ? [refusal('TOO_MANY_STREAMS', `a connection has at most ${String(MOST_STREAMS)} streams`)]
-        : begin(options, extra, payload),
-    onError: (_ctx, _id, _payload, errors) => masked(errors),
-    onNext: (_ctx, _id, _payload, _args, { errors, ...result }) =>
-      ({ ...result, ...(errors && { errors: masked(errors) }) }) as FormattedExecutionResult,
+        : begin(options, rules, extra, payload),
+    onError: ({ extra }, _id, _payload, errors) => masked(errors, extra),
+    onNext: ({ extra }, _id, _payload, _args, { errors, ...result }) =>
+      ({ ...result, ...(errors && { errors: masked(errors, extra) }) }) as FormattedExecutionResult,
   });
 }
 
-/** False: the token is not valid. All that is begun on the connection ends with its token. */
-async function admit({ parts }: ProtocolOptions, connection: Connection, params: unknown): Promise<boolean> {
+/** False: the token is not valid, or too many have been tried. All that is begun on the connection ends with its token. */
+async function admit({ parts, limiter }: ProtocolOptions, connection: Connection, params: unknown): Promise<boolean> {
+  const { headers, socket } = connection.request;
   const given = (params as { readonly authorization?: unknown } | undefined)?.authorization;
-  const authorization = typeof given === 'string' ? given : connection.request.headers.authorization;
+  let caller = ANONYMOUS;
   try {
-    connection.caller = await callerOf(parts.verify, authorization);
+    try {
+      caller = await callerOf(parts.verify, typeof given === 'string' ? given : headers.authorization);
+    } finally {
+      await limiter?.take(rateKeyOf(caller.subject, socket.remoteAddress ?? ''));
+    }
   } catch {
     return false;
   }
-  const { expiresAt } = connection.caller;
+  const requestId = requestIdOf(headers);
+  const outcome: Outcome = { operation: 'subscription', code: 'OK' };
+  connection.asker = { caller, actor: actorOf(caller, requestId), log: parts.log.child({ requestId }), outcome };
+  const { expiresAt } = caller;
   if (expiresAt === null) return true;
   const left = Math.max(0, expiresAt * 1000 - Date.now());
   const timer = setTimeout(
@@ -89,30 +103,38 @@ async function admit({ parts }: ProtocolOptions, connection: Connection, params:
   return true;
 }
 
-function begin(
-  { parts, schema, pulse, limits }: ProtocolOptions,
-  { caller, request }: Connection,
+/** Parsed, validated and costed by the rules of requests, and counted like one. */
+async function begin(
+  { parts, schema, limiter }: ProtocolOptions,
+  rules: readonly ValidationRule[],
+  { asker, request, gone }: Connection,
   { query, operationName, variables }: SubscribePayload,
-): ExecutionArgs | readonly GraphQLError[] {
-  if (caller === undefined) throw new Error('a stream without a caller');
-  let document: DocumentNode;
+): Promise<ExecutionArgs | readonly GraphQLError[]> {
+  if (asker === undefined) throw new Error('a stream that nobody asked for');
   try {
-    document = parse(query, { maxTokens: limits.mostTokens });
+    await limiter?.take(rateKeyOf(asker.caller.subject, request.socket.remoteAddress ?? ''));
+    const document = parsed(query);
+    const operation = getOperationAST(document, operationName);
+    if (operation?.operation !== OperationTypeNode.SUBSCRIPTION)
+      return [refusal('BAD_REQUEST', 'over a WebSocket only a subscription can be asked for, one at a time')];
+    const faults = validate(schema, document, rules);
+    if (faults.length > 0) return faults.map(({ message }) => refusal('GRAPHQL_VALIDATION_FAILED', message));
+    checkCost(schema, { document, operation, variables: variables ?? {} });
+    return {
+      ...{ schema, document, contextValue: makeContext(parts, asker, gone) },
+      operationName: operationName ?? null,
+      variableValues: variables ?? null,
+    };
   } catch (error) {
-    return [refusal('GRAPHQL_PARSE_FAILED', error instanceof Error ? error.message : 'it cannot be parsed')];
+    if (error instanceof GraphQLError) return [error];
+    throw error;
   }
-  if (getOperationAST(document, operationName)?.operation !== OperationTypeNode.SUBSCRIPTION)
-    return [refusal('BAD_REQUEST', 'over a WebSocket only a subscription can be asked for, one at a time')];
-  const faults = validate(schema, document, limits.rules);
-  if (faults.length > 0) return faults.map(({ message }) => refusal('GRAPHQL_VALIDATION_FAILED', message));
-  const contextValue = makeContext(parts, { caller, actor: actorOf(caller, request.headers), pulse });
-  return {
-    ...{ schema, document, contextValue },
-    operationName: operationName ?? null,
-    variableValues: variables ?? null,
-  };
 }
 
-function refusal(code: string, message: string): GraphQLError {
-  return new GraphQLError(message, { extensions: { code } });
+function parsed(query: string): DocumentNode {
+  try {
+    return parse(query, { maxTokens: PARSE_OPTIONS.maxLexicalTokens ?? 0 });
+  } catch (error) {
+    throw refusal('GRAPHQL_PARSE_FAILED', error instanceof Error ? error.message : 'it cannot be parsed');
+  }
 }

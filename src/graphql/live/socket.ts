@@ -84,8 +84,10 @@ export class SocketServer {
       log.debug({ error: messageOf(error) }, 'a WebSocket met an error');
     });
     socket.on('pong', () => this.#silent.delete(socket));
+    const gone = new AbortController();
     const connection: Connection = {
       request,
+      gone: gone.signal,
       close: (code, reason) => {
         socket.close(code, reason);
       },
@@ -119,6 +121,7 @@ export class SocketServer {
       connection,
     );
     socket.once('close', (code, reason) => {
+      gone.abort();
       void closed(code, reason.toString());
     });
   }

@@ -1,4 +1,4 @@
-import { GraphQLError } from 'graphql';
+import type { GraphQLError } from 'graphql';
 import { readAccountsOf } from '../../db/read-accounts.js';
 import {
   readEventsSince,
@@ -14,6 +14,7 @@ import { BackstopError } from '../../errors.js';
 import type { SubscriptionResolvers } from '../../generated/graphql.js';
 import { encodeCursor, keysetOf, LARGEST_PAGE, parsePage } from '../connection.js';
 import type { Context } from '../context.js';
+import { refusal } from '../refusal.js';
 import { indicatorsShown, marginShown, marketShown } from './shown.js';
 import { eventStream, stateStream } from './streams.js';
 import { newestBook, renewal } from './renewal.js';
@@ -25,7 +26,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
   adlIndicatorChanged: {
     subscribe: async (_root, { accountIds }, context) => {
       const accounts = await watchedAccounts(accountIds ?? null, context);
-      return stateStream(context.pulse, renewal(context, accounts), () =>
+      return stateStream(context.parts.pulse, renewal(context, accounts), () =>
         accounts
           .flatMap(({ id }) => indicatorsShown(id, newestBook(context)))
           .map(({ value, ...shown }) => ({ ...shown, value: { adlIndicatorChanged: value } })),
@@ -35,7 +36,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
   marginChanged: {
     subscribe: async (_root, { accountIds }, context) => {
       const accounts = await watchedAccounts(accountIds ?? null, context);
-      return stateStream(context.pulse, renewal(context, accounts), () =>
+      return stateStream(context.parts.pulse, renewal(context, accounts), () =>
         accounts
           .flatMap(({ id }) => marginShown(id, newestBook(context)))
           .map(({ value, ...shown }) => ({ ...shown, value: { marginChanged: value } })),
@@ -45,7 +46,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
   marketAdlChanged: {
     subscribe: async (_root, { marketSymbols }, context) => {
       const named = await knownMarkets(marketSymbols ?? null, context);
-      return stateStream(context.pulse, renewal(context), () => {
+      return stateStream(context.parts.pulse, renewal(context), () => {
         const book = newestBook(context);
         return (named ?? [...book.markets.keys()])
           .flatMap((id) => marketShown(id, book))
@@ -56,7 +57,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
   deleverageEvents: {
     subscribe: async (_root, { after, marketSymbols }, context) => {
       const markets = await knownMarkets(marketSymbols ?? null, context);
-      return eventStream(context.pulse, renewal(context), {
+      return eventStream(context.parts.pulse, renewal(context), {
         name: `deleverageEvents ${JSON.stringify(markets)}`,
         from: placeBehind('deleverageEvents', after) ?? (await readNewestId(context.sql, 'deleverage_event')),
         read: (since) => readEventsSince(context.sql, since, markets),
@@ -69,7 +70,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
     subscribe: async (_root, { after }, context) => {
       const traderId = allows(context.caller, 'read:risk') ? null : ownTrader(context.caller);
       if (traderId === null && !allows(context.caller, 'read:risk')) throw noAccounts();
-      return eventStream(context.pulse, renewal(context), {
+      return eventStream(context.parts.pulse, renewal(context), {
         name: `deleverageLegs ${JSON.stringify(traderId)}`,
         from: placeBehind('viewerLegs', after) ?? (await readNewestId(context.sql, 'deleverage_leg')),
         read: (since) => readLegsSince(context.sql, since, traderId),
@@ -81,7 +82,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
   forcedTrades: {
     subscribe: async (_root, { after, marketSymbols }, context) => {
       const markets = await knownMarkets(marketSymbols ?? null, context);
-      return eventStream(context.pulse, renewal(context), {
+      return eventStream(context.parts.pulse, renewal(context), {
         name: `forcedTrades ${JSON.stringify(markets)}`,
         from: placeBehind('forcedTrades', after) ?? (await readNewestId(context.sql, 'forced_trade')),
         read: (since) => readForcedTradesSince(context.sql, since, markets),
@@ -93,7 +94,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
   jobRuns: {
     subscribe: async (_root, { after }, context) => {
       const from = roundBehind(after ?? null) ?? (await readNewestRound(context.sql, WATERFALL_JOB));
-      return eventStream(context.pulse, renewal(context), {
+      return eventStream(context.parts.pulse, renewal(context), {
         name: 'jobRuns',
         from,
         read: (since) => readRunsSince(context.sql, since, WATERFALL_JOB),
@@ -147,6 +148,5 @@ function roundBehind(after: string | null): string | null {
 }
 
 function noAccounts(): GraphQLError {
-  const message = 'the stream needs a token with read:account and a trader, or read:risk';
-  return new GraphQLError(message, { extensions: { code: 'FORBIDDEN' } });
+  return refusal('FORBIDDEN', 'the stream needs a token with read:account and a trader, or read:risk');
 }
