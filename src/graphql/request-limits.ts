@@ -32,6 +32,12 @@ const MOST_DIRECTIVES = 20;
 export const COST_LIMIT = 60_000;
 /** Taken for the length of a list that has no pages: the markets of a venue, the positions of an account. */
 const USUAL_LIST = 10;
+/** Lists whose length is known. */
+const LENGTHS: Readonly<Record<string, number>> = {
+  'DeleverageLeg.markLater': 3,
+  'AdlIndicator.toLowerLevel': 2,
+  'MarketAdl.levelSizes': 5,
+};
 /** A mutation is a transaction. */
 const COST_OF_MUTATION = 10;
 /** What costs much however small its answer is. */
@@ -41,6 +47,12 @@ const COSTLY: Readonly<Record<string, number>> = {
   // A whole round of the waterfall.
   'Mutation.jobRun': 10_000,
   'Query.deleveragePreview': 1000,
+  // An account valued and searched for a place in every queue it stands in, before and after.
+  'Query.marginSimulation': 1000,
+  // A search of a queue by exact scores.
+  'AdlIndicator.toLowerLevel': 20,
+  // A whole book under other terms.
+  'Change.impact': 1000,
 };
 
 export const PARSE_OPTIONS: ParseOptions = { maxLexicalTokens: MOST_TOKENS };
@@ -105,7 +117,8 @@ const estimate: ComplexityEstimator = ({ type, field, args, childComplexity }) =
   const own = COSTLY[`${type.name}.${field.name}`] ?? (type.name === 'Mutation' ? COST_OF_MUTATION : 1);
   if (named.name.endsWith('Connection')) return own + pageOf(args['first']) * childComplexity;
   const isPaged = field.name === 'edges' && type.name.endsWith('Connection');
-  if (isListType(getNullableType(field.type)) && !isPaged) return USUAL_LIST * (own + childComplexity);
+  if (isListType(getNullableType(field.type)) && !isPaged)
+    return (LENGTHS[`${type.name}.${field.name}`] ?? USUAL_LIST) * (own + childComplexity);
   return own + childComplexity;
 };
 
