@@ -75,8 +75,12 @@ export async function startApp(options: AppOptions): Promise<App> {
       if (kind !== 'lap') runner?.hint(kind !== 'reconnected');
     });
     closers.push(() => listening.stop());
+    const selfCheck = api?.selfCheck ?? new SelfCheck({ book: books, log });
+    selfCheck.start();
+    closers.push(() => selfCheck.stop());
+    const { metricsToken } = config;
     const server: Server =
-      api?.server ?? createEngineServer({ sql: jobSql, name: engineName, metrics, metricsToken: config.metricsToken });
+      api?.server ?? createEngineServer({ sql: jobSql, name: engineName, selfCheck, metrics, metricsToken });
     closers.push(() => server.stop());
     if (runner !== undefined) {
       runner.start();
@@ -94,6 +98,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 
 interface Api {
   readonly server: Server;
+  readonly selfCheck: SelfCheck;
   /** Something has been committed on the primary. */
   hint(): void;
   /** The book that laps go on from, and that they bring up to date as well; undefined: it follows a standby. */
@@ -134,8 +139,6 @@ async function makeApi(
   await book.start();
   closers.push(() => book.stop());
   const selfCheck = new SelfCheck({ book, log });
-  selfCheck.start();
-  closers.push(() => selfCheck.stop());
   const hint = (): void => {
     book.hint();
   };
@@ -152,7 +155,7 @@ async function makeApi(
   }
   const { corsOrigins, limits, metricsToken } = config;
   const parts = { sql, prisma, log, runJob, selfCheck, verify, corsOrigins, limits, metrics, metricsToken };
-  if (standby === undefined) return { server: await createServer({ ...parts, book }), hint, books };
+  if (standby === undefined) return { server: await createServer({ ...parts, book }), hint, books, selfCheck };
   const server = await createServer({ ...parts, primary, book: standby.readingOwnWrites(book) });
-  return { server, hint: standby.delay(hint), books };
+  return { server, hint: standby.delay(hint), books, selfCheck };
 }

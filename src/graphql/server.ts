@@ -4,7 +4,7 @@ import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHt
 import type { GraphQLSchema } from 'graphql';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { serveOperations } from '../operations/operations-routes.js';
-import { findTroubles, judge, type Readiness, type Reason } from '../operations/readiness.js';
+import { findDifference, findTroubles, judge, type Readiness, type Reason } from '../operations/readiness.js';
 import { bookAgeMs, type ApiParts, type Context } from './context.js';
 import { allowOrigins } from './cors.js';
 import { costLimit } from './cost-limit.js';
@@ -140,7 +140,7 @@ async function readinessOf({ sql, book, selfCheck }: ApiParts): Promise<Readines
   const reasons: (Reason | null)[] = [
     ...(await findTroubles(sql)),
     age > BOOK_LIMIT_MS ? { code: 'BOOK_AGE', message: `the book is ${age} ms old` } : null,
-    status.differences > 0 ? { code: 'SELF_CHECK', message: `${status.differences} figures differed` } : null,
+    findDifference(status.differences),
   ];
   return { ...judge(reasons, ['DATABASE', 'BOOK_AGE']), selfCheck: status };
 }

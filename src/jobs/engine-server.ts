@@ -1,9 +1,10 @@
 import Fastify, { type FastifyInstance } from 'fastify';
+import type { SelfCheck } from '../book/self-check.js';
 import type { Sql } from '../db/connect.js';
 import type { JobDuty } from '../db/read-duty.js';
 import type { Metrics } from '../operations/metrics.js';
 import { serveOperations } from '../operations/operations-routes.js';
-import { findTroubles, judge, type Readiness } from '../operations/readiness.js';
+import { findDifference, findTroubles, judge, type Readiness } from '../operations/readiness.js';
 import { lookAtDuty, standsBy } from './duty.js';
 
 /** Of a process that runs the job and serves no GraphQL: whoever looks after it asks here how it is. */
@@ -28,17 +29,21 @@ export interface EngineServer {
 export interface EngineServerOptions {
   readonly sql: Sql;
   readonly name: string;
+  readonly selfCheck: Pick<SelfCheck, 'status'>;
   readonly metrics: Metrics;
   readonly metricsToken: string | undefined;
 }
 
-export function createEngineServer({ sql, name, metrics, metricsToken }: EngineServerOptions): EngineServer {
+export function createEngineServer({ sql, name, selfCheck, metrics, metricsToken }: EngineServerOptions): EngineServer {
   const app = Fastify({ forceCloseConnections: true });
   serveOperations(app, {
     alive: () => ({ role: 'engine' }),
-    readiness: () => readinessOf(sql, name),
+    readiness: () => readinessOf(sql, name, selfCheck.status().differences),
     metrics,
     metricsToken,
+  });
+  metrics.onCollect(({ selfCheckDifferences }) => {
+    selfCheckDifferences.set(selfCheck.status().differences);
   });
   return {
     app,
@@ -50,8 +55,8 @@ export function createEngineServer({ sql, name, metrics, metricsToken }: EngineS
 }
 
 /** The job is all that an engine is for: one whose job is late is of no use. */
-async function readinessOf(sql: Sql, name: string): Promise<EngineReadiness> {
-  const readiness = judge(await findTroubles(sql), ['DATABASE', 'JOB_LATE']);
+async function readinessOf(sql: Sql, name: string, differences: number): Promise<EngineReadiness> {
+  const readiness = judge([...(await findTroubles(sql)), findDifference(differences)], ['DATABASE', 'JOB_LATE']);
   if (readiness.reasons.some(({ code }) => code === 'DATABASE')) return { ...readiness, role: 'engine' };
   const duty = await lookAtDuty(sql);
   const { worker, round, lastLapAgeMs } = duty;

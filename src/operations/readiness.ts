@@ -43,6 +43,11 @@ export async function findLateJob(reader: Reader): Promise<Reason | null> {
   return { code: 'JOB_LATE', message: `the job ${late.id} is overdue by ${late.overdueSeconds} s` };
 }
 
+/** `differences`: figures that the process's book told otherwise than the database did. */
+export function findDifference(differences: number): Reason | null {
+  return differences > 0 ? { code: 'SELF_CHECK', message: `${differences} figures differed` } : null;
+}
+
 async function findStalePrices(reader: Reader): Promise<Reason | null> {
   const stale = await readStaleMarkets(reader);
   if (stale.length === 0) return null;

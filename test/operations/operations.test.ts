@@ -142,7 +142,9 @@ describe('an engine', () => {
     const api = await start();
     const { sql } = api;
     const metrics = new Metrics();
-    const engine = createEngineServer({ sql, name: 'engine/test', metrics, metricsToken: undefined });
+    let differences = 0;
+    const selfCheck = { status: () => ({ checked: 100, differences, lastAt: null }) };
+    const engine = createEngineServer({ sql, name: 'engine/test', selfCheck, metrics, metricsToken: undefined });
     ends.push(() => engine.stop());
     expect(json((await get({ server: engine }, '/healthz')).body)).toEqual({ ok: true, role: 'engine' });
     await aliceGoesBankrupt(api, async () => {
@@ -163,6 +165,11 @@ describe('an engine', () => {
       expect(body.split('\n')).toContain(line);
     expect(body).toMatch(/^backstop_lap_seconds_count [1-9]\d*$/m);
     expect(body).toMatch(/^backstop_lap_accounts [1-9]\d*$/m);
+    differences = 2;
+    const differs = json((await get({ server: engine }, '/readyz')).body);
+    expect(differs).toMatchObject({ ready: true, reasons: [{ code: 'SELF_CHECK', message: '2 figures differed' }] });
+    expect((await get({ server: engine }, '/metrics')).body).toMatch(/self_check_differences\S* 2$/m);
+    differences = 0;
     await sql`update job set due_at = clock_timestamp() - interval '5 minutes'`;
     const late = await get({ server: engine }, '/readyz');
     expect([late.status, json(late.body)]).toMatchObject([
