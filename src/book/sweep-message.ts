@@ -61,6 +61,8 @@ export function toTask(message: TaskMessage, ids: readonly string[]): SweepTask 
   return {
     ...{ heads, lastCodes, floats, caution, old, touched, moved, members, standing, isEager },
     columns: new ColumnReader(arrays, { ids, assets, markets }),
+    // It came as a copy.
+    mayWriteOld: true,
     // What is patched is little, and never comes here.
     patched: new Map(),
     circumstances: unpacked(message.circumstances),

@@ -31,6 +31,8 @@ export interface SweepSources extends ExactSources {
 export interface SweepTask extends SweepSources {
   /** Margins that stand, but for the slots that were touched and for the holders of moved markets; null: none do. */
   readonly old: Margins | null;
+  /** The margins that stand are a copy that is nobody else's, to be written into. */
+  readonly mayWriteOld?: boolean;
   readonly touched: readonly number[];
   /** Numbers of the markets whose price moved. */
   readonly moved: readonly number[];
@@ -155,7 +157,8 @@ function screened(task: SweepTask, members: ReadonlyMap<string, Members>): { mar
       return { status: statusCode(status), held: held ? 1 : 0 };
     },
   });
-  const margins = old === null ? emptyMargins(heads.count) : copyMargins(old, heads.count);
+  const isOurs = task.mayWriteOld === true && old?.status.length === heads.count;
+  const margins = old === null ? emptyMargins(heads.count) : isOurs ? old : copyMargins(old, heads.count);
   if (old === null) {
     for (let slot = 0; slot < heads.count; slot++) screen.mark(slot, margins);
     return { margins, fallen: new Set(task.standing) };
