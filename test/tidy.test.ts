@@ -7,7 +7,8 @@ import type { SourceFile } from './support/source-files.js';
 
 const sources = readSources('src');
 const tests = readSources('test');
-const everything = [...sources, ...tests, ...readSources('scripts'), ...readSources('bench')];
+const examples = readSources('examples');
+const everything = [...sources, ...tests, ...examples, ...readSources('scripts'), ...readSources('bench')];
 
 /** Imports point one way: each room may use the rooms named here, and itself. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
@@ -140,6 +141,15 @@ describe('risk', () => {
   it('reads no clock, and neither do ingest and the engine: time is the database’s', () => {
     const clock = /\bDate\.now\b|\bnew Date\(\)|\bperformance\b|\bhrtime\b/;
     expect(found(inRooms('risk', 'ingest', 'engine'), clock)).toEqual([]);
+  });
+});
+
+describe('examples', () => {
+  it('stand alone, and run where a browser is', () => {
+    const imports = examples.flatMap((example) => example.imports);
+    const others = imports.filter((target) => !target.startsWith('examples/'));
+    expect(imports).toContain('examples/request.ts');
+    expect(new Set(others)).toEqual(new Set(['graphql-ws']));
   });
 });
 
