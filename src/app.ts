@@ -13,6 +13,7 @@ import type { Clients, RunJob } from './graphql/context.js';
 import { createServer } from './graphql/server.js';
 import { engineName, handName } from './jobs/duty.js';
 import { createEngineServer } from './jobs/engine-server.js';
+import { Retention } from './jobs/retention.js';
 import { JobRunner } from './jobs/runner.js';
 import { ChainSealer } from './jobs/sealer.js';
 import { Metrics } from './operations/metrics.js';
@@ -30,7 +31,8 @@ export interface AppOptions {
   readonly databaseUrl: string;
   /** A standby of it, from which queries are answered. */
   readonly readUrl?: string | undefined;
-  readonly config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'limits' | 'metricsToken'>;
+  readonly config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'limits' | 'metricsToken'> &
+    Partial<Pick<Config, 'retentionDays'>>;
   /** By which keys those who ask are judged. */
   readonly access: AccessSettings;
   readonly log: Log;
@@ -88,6 +90,11 @@ export async function startApp(options: AppOptions): Promise<App> {
       const sealer = new ChainSealer({ sql: jobSql, log });
       sealer.start();
       closers.push(() => sealer.stop());
+      if (config.retentionDays !== undefined) {
+        const retention = new Retention({ sql: jobSql, log, days: config.retentionDays });
+        retention.start();
+        closers.push(() => retention.stop());
+      }
     }
     return { url: await server.listen({ host: config.host, port: config.port }), stop };
   } catch (error) {

@@ -35,6 +35,8 @@ export interface Config {
   /** Sites whose pages may ask. */
   readonly corsOrigins: readonly string[];
   readonly limits: RequestLimits;
+  /** Old prices and order books that nothing needs go after so many days; undefined: they stay. */
+  readonly retentionDays: number | undefined;
   /** Whoever reads /metrics has it; undefined: whoever is on this machine. */
   readonly metricsToken: string | undefined;
 }
@@ -144,6 +146,11 @@ const environment = z.object({
     .transform(parseRate)
     .refine((rate) => rate !== undefined, 'must be requests per seconds such as 1000/10, or off')
     .optional(),
+  RETENTION_DAYS: z
+    .string()
+    .regex(/^[1-9]\d{0,4}$/, 'must be a number of days, 1 to 99999')
+    .transform((text) => Number.parseInt(text, 10))
+    .optional(),
   METRICS_TOKEN: z
     .string()
     .regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 characters without a space')
@@ -206,6 +213,7 @@ export function parseConfig(env: NodeJS.ProcessEnv): Config {
       rate: given.RATE_LIMIT === undefined ? USUAL_RATE : given.RATE_LIMIT,
       trustedProxies: given.TRUSTED_PROXIES ?? [],
     },
+    retentionDays: given.RETENTION_DAYS,
     metricsToken: given.METRICS_TOKEN,
   };
 }

@@ -44,6 +44,7 @@ describe('the environment', () => {
         rate: { requests: 1000, seconds: 10 },
         trustedProxies: [],
       },
+      retentionDays: undefined,
       metricsToken: undefined,
     });
   });
@@ -60,6 +61,12 @@ describe('the environment', () => {
       rate: { requests: 50, seconds: 1 },
       trustedProxies: ['10.0.0.0/8', '::1'],
     });
+  });
+
+  it('takes days of retention, from one on', () => {
+    expect(parseConfig({ RETENTION_DAYS: '30' }).retentionDays).toBe(30);
+    for (const RETENTION_DAYS of ['0', '-1', '1.5', 'ever'])
+      expect(refusalOf({ RETENTION_DAYS })).toContain('RETENTION_DAYS must be a number of days, 1 to 99999');
   });
 
   it('takes a variable that is set to nothing for one that is not set', () => {

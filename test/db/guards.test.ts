@@ -30,11 +30,11 @@ async function refusalOf(statements: string): Promise<string | undefined> {
 
 describe('history', () => {
   const HISTORY = [
-    ...['venue_parameters', 'bracket_version', 'bracket', 'policy_version', 'depth_snapshot', 'trade', 'transfer'],
+    ...['venue_parameters', 'bracket_version', 'bracket', 'policy_version', 'trade', 'transfer'],
     ...['funding', 'funding_payment', 'opening_position', 'job_run', 'lap', 'lap_price', 'market_status_change'],
     ...['margin_status_transition', 'margin_call_extension', 'liquidation', 'liquidation_fill', 'ranking'],
     ...['ranking_entry', 'deleverage_event', 'deleverage_leg', 'deleverage_skip', 'deficit_cover', 'forced_trade'],
-    ...['position_change', 'ledger_entry', 'audit_entry', 'chain_link', 'change', 'change_decision'],
+    ...['position_change', 'ledger_entry', 'audit_entry', 'chain_link', 'change', 'change_decision', 'retention_run'],
   ];
 
   it.each(HISTORY)('%s is only added to', async (table) => {
@@ -87,9 +87,18 @@ describe('a price', () => {
   it('stays what it was', async () => {
     expect(await refusalOf(`${confirm} where external_id = 'late' and market_id = 'BTCUSDT'`)).toBe(sentence('late'));
     expect(await refusalOf(`${suspect} ${confirm}, price = 1 where external_id = 's'`)).toBe(sentence('s'));
-    expect(await refusalOf(`delete from price_mark`)).toBe(
-      'price_mark is history: rows are never removed (delete refused).',
+  });
+});
+
+describe('prices and order books', () => {
+  it.each(['price_mark', 'depth_snapshot'])('of %s leave by retention alone', async (table) => {
+    // What is referred to, PostgreSQL refuses first.
+    expect(await refusalOf(`delete from ${table}`)).toMatch(/violates foreign key constraint/);
+    expect(await refusalOf(`delete from ${table} where external_id = 'late'`)).toBe(
+      `${table} is history: only retention removes rows, and only old ones that nothing needs (delete refused).`,
     );
+    expect(await refusalOf(`truncate ${table} cascade`)).toMatch(/is history: rows are (added|never)/);
+    expect(await refusalOf(`update ${table} set at = at`)).toMatch(/history|nothing else of it may change/);
   });
 });
 
