@@ -13,6 +13,7 @@ import {
   type PanelOptions,
 } from '../../examples/panel.js';
 import { loadSchema } from '../../src/graphql/schema.js';
+import { createAccount } from '../../src/ingest/accounts.js';
 import { bearer } from '../support/access.js';
 import type { TestVenue } from '../support/venue.js';
 import { freshVenue, startApi, tellOfAlice, type TestApi } from '../graphql/api.js';
@@ -43,23 +44,24 @@ async function tokenOf(traderId: string, ttlSeconds = 600): Promise<string> {
   return header.replace('Bearer ', '');
 }
 
-/** A panel, and what it shows once it is as said. */
+/** A panel, and what it shows of the first account once it is as said. */
 function open(options: Omit<PanelOptions, 'url' | 'onAccounts' | 'webSocket'> & { readonly url?: string }) {
-  let shown: PanelAccount | undefined;
+  let shown: readonly PanelAccount[] = [];
   let isNew: () => void = () => undefined;
   const panel = openPanel({
     url,
     webSocket: WebSocket,
     ...options,
-    onAccounts([account]) {
-      shown = account;
+    onAccounts(accounts) {
+      shown = accounts;
       isNew();
     },
   });
   panels.push(panel);
-  const shows = async (isSo: (account: PanelAccount) => boolean): Promise<PanelAccount> => {
+  const shows = async (isSo: (account: PanelAccount, count: number) => boolean): Promise<PanelAccount> => {
     for (;;) {
-      if (shown !== undefined && isSo(shown)) return shown;
+      const [first] = shown;
+      if (first !== undefined && isSo(first, shown.length)) return first;
       await new Promise<void>((resolve) => (isNew = resolve));
     }
   };
@@ -68,7 +70,7 @@ function open(options: Omit<PanelOptions, 'url' | 'onAccounts' | 'webSocket'> & 
 
 const levelOf = (account: PanelAccount): number | null | undefined => account.positions[0]?.adl.level;
 
-async function move(tell: () => Promise<void>): Promise<void> {
+async function move(tell: () => Promise<unknown>): Promise<void> {
   await tell();
   await api.book.refresh();
 }
@@ -135,7 +137,10 @@ describe('the panel', () => {
       line.cut();
       await lost;
       await move(() => venue.deposit('carol', '1000000'));
+      // No stream tells of an account that is new: the panel was asked for again.
+      await move(() => createAccount(api.sql, { id: 'carol-2', traderId: 'carol', marginAssetId: 'USDT' }));
       line.mend();
+      await shows((_account, count) => count === 2);
       const after = await shows((account) => levelOf(account) !== before);
       expect(after.margin.equity).toMatch(/^10000\d\d$/);
       await move(() => venue.deposit('carol', '-1000000'));
