@@ -10,6 +10,7 @@ import { allowOrigins } from './cors.js';
 import { costLimit } from './cost-limit.js';
 import { logFaults, maskFaults } from './errors.js';
 import { BOOK_LIMIT_MS } from './freshness.js';
+import { serveGraphiql } from './graphiql.js';
 import { serveGraphql } from './graphql-route.js';
 import { mutationsToPrimary } from './mutations-to-primary.js';
 import { Pulse } from './live/pulse.js';
@@ -56,6 +57,8 @@ export async function createServer(parts: ApiParts): Promise<ApiServer> {
   const { rate } = parts.limits;
   const limiter = rate === null ? null : createRateLimiter(rate);
   serveGraphql(app, apollo, served, limiter);
+  // An editor is of no use where the contract is not shown.
+  if (parts.limits.introspection) serveGraphiql(app);
   const sockets = new SocketServer({ parts: served, schema, limiter });
   sockets.listenOn(app.server);
   serveOperations(app, {
