@@ -195,6 +195,27 @@ describe('streams of events', () => {
     expect(own.told).toHaveLength(1);
   });
 
+  it('go on when a reader at the same place, who was there before, leaves', async () => {
+    const [first, second] = [connectTo(at, null), connectTo(at, null)];
+    clients.push(first, second);
+    const end = { after: cursors.at(-1) };
+    for (const leaving of [() => first.dispose(), () => Promise.resolve()]) {
+      const leaver = listen(first, TRADES, end);
+      await until(() => crashed.server.connections() > 0);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const stays = listen(second, TRADES, end);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      leaver.stop();
+      await leaving();
+      // Two looks that come to nothing, and are shared.
+      await new Promise((resolve) => setTimeout(resolve, 2100));
+      expect(stays.told).toEqual([]);
+      expect(await Promise.race([stays.ended, Promise.resolve('open')])).toBe('open');
+      stays.stop();
+    }
+    expect(crashed.logged.filter((line) => line.includes('fault'))).toEqual([]);
+  });
+
   it('close a reader who does not read', async () => {
     await crashed.sql`
       insert into job_run (job_id, round, status, worker, started_at, ended_at, attempts, counts, failure)

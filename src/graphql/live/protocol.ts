@@ -50,10 +50,11 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The protocol graphql-transport-ws. It passes none of the API's plugins, so every limit of a request is kept here as well. */
 export function makeProtocol(options: ProtocolOptions): Server<Connection> {
   const rules = [...specifiedRules, ...validationRules(options.parts.limits)];
-  const masked = (errors: readonly GraphQLError[], { asker }: Connection) =>
+  const masked = (errors: readonly GraphQLError[], { asker, gone }: Connection) =>
     errors.map((error) => {
       const told = maskFaults(error.toJSON(), error);
-      if (told.extensions?.['code'] === 'INTERNAL')
+      // Whoever has left is told nothing, and what his leaving broke off is no fault.
+      if (told.extensions?.['code'] === 'INTERNAL' && !gone.aborted)
         asker?.log.error({ err: error.originalError }, 'a stream met a fault');
       return told;
     });

@@ -37,6 +37,7 @@ export interface Events<Row, T> {
   readonly name: string;
   /** Place of the last row that was seen. */
   readonly from: string;
+  /** Shared with other readers: nothing of it may end with this one. */
   readonly read: (since: Since) => Promise<readonly Row[]>;
   readonly placeOf: (row: Row) => string;
   readonly show: (row: Row) => T;

@@ -60,7 +60,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
       return eventStream(context.parts.pulse, renewal(context), {
         name: `deleverageEvents ${JSON.stringify(markets)}`,
         from: placeBehind('deleverageEvents', after) ?? (await readNewestId(context.sql, 'deleverage_event')),
-        read: (since) => readEventsSince(context.sql, since, markets),
+        read: (since) => readEventsSince(context.parts.sql, since, markets),
         placeOf: ({ id }) => id,
         show: (node) => ({ deleverageEvents: { cursor: encodeCursor('deleverageEvents', node.id), node } }),
       });
@@ -73,7 +73,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
       return eventStream(context.parts.pulse, renewal(context), {
         name: `deleverageLegs ${JSON.stringify(traderId)}`,
         from: placeBehind('viewerLegs', after) ?? (await readNewestId(context.sql, 'deleverage_leg')),
-        read: (since) => readLegsSince(context.sql, since, traderId),
+        read: (since) => readLegsSince(context.parts.sql, since, traderId),
         placeOf: ({ id }) => id,
         show: (node) => ({ deleverageLegs: { cursor: encodeCursor('viewerLegs', node.id), node } }),
       });
@@ -85,7 +85,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
       return eventStream(context.parts.pulse, renewal(context), {
         name: `forcedTrades ${JSON.stringify(markets)}`,
         from: placeBehind('forcedTrades', after) ?? (await readNewestId(context.sql, 'forced_trade')),
-        read: (since) => readForcedTradesSince(context.sql, since, markets),
+        read: (since) => readForcedTradesSince(context.parts.sql, since, markets),
         placeOf: ({ id }) => id,
         show: (node) => ({ forcedTrades: { cursor: encodeCursor('forcedTrades', node.id), node } }),
       });
@@ -97,7 +97,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
       return eventStream(context.parts.pulse, renewal(context), {
         name: 'jobRuns',
         from,
-        read: (since) => readRunsSince(context.sql, since, WATERFALL_JOB),
+        read: (since) => readRunsSince(context.parts.sql, since, WATERFALL_JOB),
         placeOf: ({ round }) => round,
         show: (node) => ({
           jobRuns: { cursor: encodeCursor('jobRuns', node.startedAt, node.jobId, node.round), node },
