@@ -12,13 +12,22 @@ export interface Shown<T> {
  * The current value of each thing, then its newest whenever its state is another. What changes while the reader is busy is told
  * once, as it is when he comes back, so a slow reader costs no memory.
  */
-export async function* stateStream<T>(
+export function stateStream<T>(
   pulse: Pulse,
   renew: () => void,
   look: () => readonly Shown<T>[],
 ): AsyncGenerator<T, void> {
+  return untilLeft((reader) => states(pulse, reader, renew, look));
+}
+
+async function* states<T>(
+  pulse: Pulse,
+  reader: Reader,
+  renew: () => void,
+  look: () => readonly Shown<T>[],
+): AsyncGenerator<T, void> {
   let told = new Map<string, string>();
-  while (!pulse.isOver) {
+  while (!pulse.isOver && !reader.hasLeft) {
     const { count } = pulse;
     const now = new Map<string, string>();
     for (const { name, state, value } of look()) {
@@ -46,13 +55,18 @@ export interface Events<Row, T> {
 const ROWS_AT_ONCE = 100;
 
 /** Every row behind a place, in commit order, a page at a time; at the end it waits for news. */
-export async function* eventStream<Row, T>(
+export function eventStream<Row, T>(pulse: Pulse, renew: () => void, events: Events<Row, T>): AsyncGenerator<T, void> {
+  return untilLeft((reader) => rowsOf(pulse, reader, renew, events));
+}
+
+async function* rowsOf<Row, T>(
   pulse: Pulse,
+  reader: Reader,
   renew: () => void,
   { name, from, read, placeOf, show }: Events<Row, T>,
 ): AsyncGenerator<T, void> {
   let after = from;
-  while (!pulse.isOver) {
+  while (!pulse.isOver && !reader.hasLeft) {
     const { count } = pulse;
     const since = { after, limit: ROWS_AT_ONCE };
     const rows = await pulse.shared(`${name} ${after}`, () => read(since));
@@ -63,4 +77,20 @@ export async function* eventStream<Row, T>(
     }
     if (rows.length < ROWS_AT_ONCE) await pulse.after(count);
   }
+}
+
+interface Reader {
+  hasLeft: boolean;
+}
+
+/** A generator that waits does not hear that nobody wants its next value; this one finds out when it has waited. */
+function untilLeft<T>(make: (reader: Reader) => AsyncGenerator<T, void>): AsyncGenerator<T, void> {
+  const reader = { hasLeft: false };
+  const stream = make(reader);
+  const end = stream.return.bind(stream);
+  stream.return = (value) => {
+    reader.hasLeft = true;
+    return end(value);
+  };
+  return stream;
 }
