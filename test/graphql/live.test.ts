@@ -199,9 +199,14 @@ describe('streams of events', () => {
     const [first, second] = [connectTo(at, null), connectTo(at, null)];
     clients.push(first, second);
     // Each has been told of the last one, and waits: the one who came first looks first.
-    const leaver = listen(first, TRADES, { after: cursors.at(-2) });
+    // A market of its own name: readers of other tests stand elsewhere.
+    const ofMarket = TRADES.replace(
+      'forcedTrades(after: $after)',
+      'forcedTrades(after: $after, marketSymbols: ["BTCUSDT"])',
+    );
+    const leaver = listen(first, ofMarket, { after: cursors.at(-2) });
     await leaver.next();
-    const stays = listen(second, TRADES, { after: cursors.at(-2) });
+    const stays = listen(second, ofMarket, { after: cursors.at(-2) });
     await stays.next();
     await first.dispose();
     // Two looks that come to nothing, and are shared.

@@ -134,7 +134,7 @@ async function begin(
 
 function parsed(query: string): DocumentNode {
   try {
-    return parse(query, { maxTokens: PARSE_OPTIONS.maxLexicalTokens ?? 0 });
+    return parse(query, PARSE_OPTIONS);
   } catch (error) {
     throw refusal('GRAPHQL_PARSE_FAILED', error instanceof Error ? error.message : 'it cannot be parsed');
   }

@@ -1,5 +1,6 @@
 import type { FollowedBook } from '../../book/follower.js';
 import { freshnessOf } from '../freshness.js';
+import { availableOf } from '../insurance-fund.js';
 import type { PositionSource } from '../position.js';
 import type { Shown } from './streams.js';
 
@@ -10,7 +11,7 @@ export function indicatorsShown(accountId: string, book: FollowedBook): Shown<Po
   const markets = glance.positions.map(({ marketId }) => marketId);
   const { code } = freshnessOf(book, markets, glance.held);
   return glance.positions.map(({ marketId, state, level }) => ({
-    name: marketId === '' ? accountId : `${accountId} ${marketId}`,
+    name: `${accountId} ${marketId}`,
     state: `${state} ${String(level)} ${code}`,
     value: { accountId, marketId },
   }));
@@ -30,11 +31,11 @@ export function marginShown(accountId: string, book: FollowedBook): Shown<{ id: 
 export function marketShown(marketId: string, book: FollowedBook): Shown<{ id: string }>[] {
   const market = book.markets.get(marketId);
   if (market === undefined) return [];
-  const available = book.account(market.fundId)?.balance.isZero() ?? true;
+  const isTriggered = availableOf(book, market.fundId).isZero();
   const sides = (['LONG', 'SHORT'] as const).map((side) => {
     const ranking = book.ranking(marketId, side);
     return freshnessOf(book, new Set([marketId, ...ranking.restsOn()])).code;
   });
-  const state = `${market.status} ${String(available)} ${sides.join(' ')}`;
+  const state = `${market.status} ${String(isTriggered)} ${sides.join(' ')}`;
   return [{ name: marketId, state, value: { id: marketId } }];
 }

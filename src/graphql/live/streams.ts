@@ -29,12 +29,12 @@ async function* states<T>(
   let told = new Map<string, string>();
   while (!pulse.isOver && !reader.hasLeft) {
     const { count } = pulse;
+    // Once: all that is told of one look is of one book, in which it is there.
+    renew();
     const now = new Map<string, string>();
     for (const { name, state, value } of look()) {
       now.set(name, state);
-      if (told.get(name) === state) continue;
-      renew();
-      yield value;
+      if (told.get(name) !== state) yield value;
     }
     told = now;
     await pulse.after(count);

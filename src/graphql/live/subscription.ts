@@ -1,5 +1,5 @@
 import type { GraphQLError } from 'graphql';
-import { readAccountsOf } from '../../db/read-accounts.js';
+import { readAccountsOf, type AccountRow } from '../../db/read-accounts.js';
 import {
   readEventsSince,
   readForcedTradesSince,
@@ -17,7 +17,7 @@ import type { Context } from '../context.js';
 import { refusal } from '../refusal.js';
 import { indicatorsShown, marginShown, marketShown } from './shown.js';
 import { eventStream, stateStream } from './streams.js';
-import { newestBook, renewal } from './renewal.js';
+import { renewal } from './renewal.js';
 
 /** Most accounts or markets that one stream may name. */
 const MOST_NAMED = LARGEST_PAGE;
@@ -28,7 +28,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
       const accounts = await watchedAccounts(accountIds ?? null, context);
       return stateStream(context.parts.pulse, renewal(context, accounts), () =>
         accounts
-          .flatMap(({ id }) => indicatorsShown(id, newestBook(context)))
+          .flatMap(({ id }) => indicatorsShown(id, context.book))
           .map(({ value, ...shown }) => ({ ...shown, value: { adlIndicatorChanged: value } })),
       );
     },
@@ -38,7 +38,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
       const accounts = await watchedAccounts(accountIds ?? null, context);
       return stateStream(context.parts.pulse, renewal(context, accounts), () =>
         accounts
-          .flatMap(({ id }) => marginShown(id, newestBook(context)))
+          .flatMap(({ id }) => marginShown(id, context.book))
           .map(({ value, ...shown }) => ({ ...shown, value: { marginChanged: value } })),
       );
     },
@@ -47,7 +47,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
     subscribe: async (_root, { marketSymbols }, context) => {
       const named = await knownMarkets(marketSymbols ?? null, context);
       return stateStream(context.parts.pulse, renewal(context), () => {
-        const book = newestBook(context);
+        const { book } = context;
         return (named ?? [...book.markets.keys()])
           .flatMap((id) => marketShown(id, book))
           .map(({ value, ...shown }) => ({ ...shown, value: { marketAdlChanged: value } }));
@@ -108,7 +108,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
 };
 
 /** The caller's own accounts, or those named of them; who may read all may name any. Others are passed over in silence. */
-async function watchedAccounts(named: readonly string[] | null, context: Context): Promise<readonly { id: string }[]> {
+async function watchedAccounts(named: readonly string[] | null, context: Context): Promise<readonly AccountRow[]> {
   const { caller, loaders, sql } = context;
   const traderId = ownTrader(caller);
   const seesAll = allows(caller, 'read:risk');
