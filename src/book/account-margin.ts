@@ -1,4 +1,4 @@
-import type { LastStatus, MarkFact, MarketState } from '../db/risk-state.js';
+import type { Circumstances, LastStatus, MarkFact, MarketState } from '../db/risk-state.js';
 import {
   isHeld,
   statusOf,
@@ -8,6 +8,8 @@ import {
   type MarginStatus,
   type VenueParams,
 } from '../risk/margin.js';
+import { at, type ColumnReader, type Heads } from './column-reader.js';
+import { recordedStatus } from './status-codes.js';
 
 /** Held: without a trustworthy price; then `status` is the last known one, null when there never was one. */
 export interface AccountMargin {
@@ -46,4 +48,19 @@ export function valuedMargin(
   last: Omit<LastStatus, 'transitionId'> | undefined,
 ): AccountMargin {
   return marginOf(sources, account, valuate(account, sources.markets, sources.marks), last);
+}
+
+/** What an exact margin is made from. */
+export interface ExactSources {
+  readonly circumstances: Circumstances;
+  readonly columns: ColumnReader;
+  readonly heads: Heads;
+  /** By slot: the code of the last recorded status, or UNRECORDED. */
+  readonly lastCodes: Uint8Array;
+}
+
+/** What `risk` says of the account in a slot. */
+export function exactMargin({ circumstances, columns, heads, lastCodes }: ExactSources, slot: number): AccountMargin {
+  const account = columns.account(slot, at(heads.rows, slot));
+  return valuedMargin(circumstances, account, recordedStatus(lastCodes, slot));
 }

@@ -4,31 +4,33 @@ import { sideOf, type Side } from '../risk/contract.js';
 import type { Decimal } from '../risk/decimal.js';
 import type { Account, MarginStatus } from '../risk/margin.js';
 import { percentileOf, score } from '../risk/ranking.js';
-import type { AccountMargin } from './account-margin.js';
+import { exactMargin, type AccountMargin } from './account-margin.js';
 import type { Book, Indicator, OpenInterest, StatusCounts } from './book.js';
 import { at, hasAccount, NO_ROW, TRADER } from './column-reader.js';
 import type { Columns } from './columns.js';
 import { glanceAt, type Glance } from './glance.js';
 import { closedSince, compareLevels, type LevelChanges } from './level-changes.js';
 import { liquidationOrder } from './liquidation-order.js';
-import { queueKey, type Members } from './members.js';
+import { listed, queueKey } from './members.js';
 import { openInterestOf, sizesOfTraders } from './open-interest.js';
 import { merged, type MarketOrder, type NearPosition } from './near-liquidation.js';
 import { QueueRanking, type ScoreOf } from './queue-ranking.js';
 import { circumstancesDigest, rankingId } from './ranking-id.js';
-import { advance, completed, emptyState, remade, stepTo, type BookState, type Changes } from './state.js';
+import {
+  advance,
+  completed,
+  completeQueues,
+  emptyState,
+  membersIn,
+  membersOfMarket,
+  remade,
+  stepTo,
+  type BookState,
+  type Changes,
+} from './state.js';
 import { countStatuses } from './status-counts.js';
 import { codeOf, MARGIN_STATUSES, recordedCode, recordedStatus } from './status-codes.js';
-import {
-  completedMembers,
-  exactMargin,
-  isLight,
-  listed,
-  rankQueue,
-  sweep,
-  type Swept,
-  type SweepTask,
-} from './sweep.js';
+import { isLight, sweep, type Swept, type SweepTask } from './sweep.js';
 
 /** Sweeps in another thread, so that this one goes on answering. */
 export type SweepElsewhere = (task: SweepTask) => Promise<Swept>;
@@ -74,6 +76,11 @@ export class ColumnBook implements Book {
   /** The same book with every margin and ranking made anew: what a move of all prices costs. */
   remade(): ColumnBook {
     return new ColumnBook(remade(this.#state), this.takenAtMs);
+  }
+
+  /** Makes the queues that nobody asked for yet, all at once. */
+  rankAll(): void {
+    completeQueues(this.#state);
   }
 
   /** The same book, taken at a moment of this process's monotonic clock. */
@@ -163,16 +170,18 @@ export class ColumnBook implements Book {
 
   unranked(marketId: string, side: Side): readonly string[] {
     const ranking = this.ranking(marketId, side);
-    const slots = [...this.#members(marketId, side).slots].filter((slot) => ranking.rankOfSlot(slot) === null);
+    const slots = [...membersIn(this.#state, queueKey(marketId, side)).slots].filter(
+      (slot) => ranking.rankOfSlot(slot) === null,
+    );
     return slots.map((slot) => this.#id(slot)).sort();
   }
 
   openInterest(marketId: string): OpenInterest {
-    return openInterestOf(this.#state.columns, this.#members(marketId, 'LONG'), this.#members(marketId, 'SHORT'));
+    return openInterestOf(this.#state.columns, ...membersOfMarket(this.#state, marketId));
   }
 
   sizesOfTraders(marketId: string): Iterable<Decimal> {
-    return sizesOfTraders(this.#state, [this.#members(marketId, 'LONG'), this.#members(marketId, 'SHORT')]);
+    return sizesOfTraders(this.#state, membersOfMarket(this.#state, marketId));
   }
 
   ranking(marketId: string, side: Side): QueueRanking {
@@ -216,7 +225,7 @@ export class ColumnBook implements Book {
   }
 
   #liquidationOrder(marketId: string): MarketOrder {
-    const members = (['LONG', 'SHORT'] as const).map((side) => this.#members(marketId, side));
+    const members = membersOfMarket(this.#state, marketId);
     const { slots, distance } = liquidationOrder(this.#state, members, marketId, (slot) => this.#marginIn(slot));
     const known = this.#nearest.get(marketId) ?? slots();
     this.#nearest.set(marketId, known);
@@ -230,11 +239,7 @@ export class ColumnBook implements Book {
 
   #slot(accountId: string): number | undefined {
     const slot = this.#state.columns.names.slotOf(accountId);
-    return slot === undefined || !this.#has(slot) ? undefined : slot;
-  }
-
-  #has(slot: number): boolean {
-    return hasAccount(this.#state.heads, slot);
+    return slot === undefined || !hasAccount(this.#state.heads, slot) ? undefined : slot;
   }
 
   #id(slot: number): string {
@@ -249,7 +254,7 @@ export class ColumnBook implements Book {
       if (this.#id(at(sorted, middle)) > after) end = middle;
       else from = middle + 1;
     }
-    for (let i = from; i < sorted.length; i++) if (this.#has(at(sorted, i))) yield at(sorted, i);
+    for (let i = from; i < sorted.length; i++) if (hasAccount(this.#state.heads, at(sorted, i))) yield at(sorted, i);
   }
 
   /** Finds them in the order of the slots, which is quick, and orders the few that are found. */
@@ -265,18 +270,14 @@ export class ColumnBook implements Book {
     return margin;
   }
 
-  #members(marketId: string, side: Side): Members {
-    const { members } = this.#state;
-    const key = queueKey(marketId, side);
-    if (!members.has(key)) for (const [each, made] of completedMembers(this.#state, members)) members.set(each, made);
-    return listed(members, key);
-  }
-
   #makeRanking(marketId: string, side: Side): QueueRanking {
-    const { columns, heads, margins, circumstances, lastCodes } = this.#state;
+    const { columns, heads, circumstances, lastCodes } = this.#state;
     const market = circumstances.markets.get(marketId);
     if (market === undefined) throw new Error(`no market ${marketId}`);
-    const members = this.#members(marketId, side);
+    const key = queueKey(marketId, side);
+    completeQueues(this.#state, [key]);
+    const members = membersIn(this.#state, key);
+    const queue = listed(this.#state.queues, key);
     // The ranking outlives this book where nothing of it moves, so it holds on to no more than it needs.
     const sources = { columns, heads, circumstances, lastCodes };
     const known = this.#known;
@@ -285,14 +286,10 @@ export class ColumnBook implements Book {
       if (valuation === null) throw new Error(`${columns.names.ids[slot] ?? ''} cannot be valued`);
       return score(market.policy.score, valuation, marketId);
     };
-    const key = queueKey(marketId, side);
-    const ranked = this.#state.queues.get(key) ?? rankQueue(this.#state, margins, members, marketId);
-    this.#state.queues.set(key, ranked);
-    const { queue, hash } = ranked;
     this.#digest ??= circumstancesDigest(circumstances);
     return new QueueRanking({
       ...{ marketId, side, queue, columns, heads, members, scoreOf },
-      id: rankingId(this.#digest, marketId, side, hash),
+      id: rankingId(this.#digest, marketId, side, members.hash),
       policyVersion: market.policy.version,
       sizeStep: market.sizeStep,
     });

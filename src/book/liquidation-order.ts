@@ -8,7 +8,7 @@ import type { Members } from './members.js';
 import { maintenanceError, maintenanceOf, type FloatMarket, type Margins } from './screen.js';
 import { settleClose } from './settle-close.js';
 import { placesDescending } from './sort.js';
-import type { SweepSources } from './sweep.js';
+import type { SweepSources } from './rank-queues.js';
 
 /** Roundings of the sums and quotients of a distance. */
 const PER_DISTANCE = 32 * ROUNDING;

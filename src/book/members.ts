@@ -1,15 +1,23 @@
 import type { Side } from '../risk/contract.js';
-import { at, type ColumnReader, type Heads } from './column-reader.js';
+import { at, HASH_LANES, type ColumnReader, type Heads } from './column-reader.js';
+import { addHash } from './ranking-id.js';
 
 /** All positions of one market and side, in the order of their accounts' slots. */
 export interface Members {
   readonly slots: Uint32Array;
   /** Place of each position in the columns. */
   readonly positions: Uint32Array;
+  /** Sum of the hashes of the accounts, which tells one list from another. */
+  readonly hash: Uint32Array;
 }
 
 export function queueKey(marketId: string, side: Side): string {
   return `${marketId} ${side}`;
+}
+
+/** Of all markets, by the number of the list: market number · 2, + 1 for the short side. */
+export function queueKeys({ names }: Pick<ColumnReader, 'names'>): string[] {
+  return names.markets.flatMap((id) => (['LONG', 'SHORT'] as const).map((side) => queueKey(id, side)));
 }
 
 /** The list after some accounts changed: what they had is taken out, what they have now put in. `touched`: ascending slots. */
@@ -39,17 +47,25 @@ export function patchMembers(
     if (!changed.has(slot)) put(slot, at(old.positions, place));
   }
   for (; next < now.length; next++) put(...(now[next] ?? [0, 0]));
-  return { slots: slots.slice(0, count), positions: positions.slice(0, count) };
+  const listedSlots = slots.slice(0, count);
+  const hash = hashOf(columns, heads, listedSlots);
+  return { slots: listedSlots, positions: positions.slice(0, count), hash };
+}
+
+function hashOf(columns: ColumnReader, heads: Heads, slots: Uint32Array): Uint32Array {
+  const sum = new Uint32Array(HASH_LANES);
+  for (const slot of slots) addHash(sum, columns.arrays.hashes, at(heads.rows, slot) * HASH_LANES);
+  return sum;
 }
 
 /** All positions, by market and side. */
 export function membersOfAll(columns: ColumnReader, heads: Heads): Map<string, Members> {
-  // Two walks, so that each list is made at its size: market number · 2, + 1 for the short side.
+  // Two walks, so that each list is made at its size.
   const sizes = new Uint32Array(columns.names.markets.length * 2);
   forEachPosition(columns, heads, (_slot, _p, list) => {
     sizes[list] = at(sizes, list) + 1;
   });
-  const lists = Array.from(sizes, (size) => ({ slots: new Uint32Array(size), positions: new Uint32Array(size) }));
+  const lists = Array.from(sizes, emptyMembers);
   const ends = new Uint32Array(sizes.length);
   forEachPosition(columns, heads, (slot, p, list) => {
     const end = at(ends, list);
@@ -58,14 +74,13 @@ export function membersOfAll(columns: ColumnReader, heads: Heads): Map<string, M
     members.slots[end] = slot;
     members.positions[end] = p;
     ends[list] = end + 1;
+    addHash(members.hash, columns.arrays.hashes, at(heads.rows, slot) * HASH_LANES);
   });
-  const sides = (id: string, number: number): [string, Members][] =>
-    (['LONG', 'SHORT'] as const).map((side, k) => [queueKey(id, side), lists[number * 2 + k] ?? nobody()]);
-  return new Map(columns.names.markets.flatMap(sides));
+  return new Map(queueKeys(columns).map((key, list) => [key, lists[list] ?? emptyMembers(0)]));
 }
 
-function nobody(): Members {
-  return { slots: new Uint32Array(0), positions: new Uint32Array(0) };
+function emptyMembers(size: number): Members {
+  return { slots: new Uint32Array(size), positions: new Uint32Array(size), hash: new Uint32Array(HASH_LANES) };
 }
 
 function forEachPosition(
@@ -80,4 +95,20 @@ function forEachPosition(
     const end = first + at(counts, row);
     for (let p = first; p < end; p++) visit(slot, p, at(markets, p) * 2 + (at(steps, p) < 0 ? 1 : 0));
   }
+}
+
+/** One walk makes the lists of all markets; those that are there already say the same. */
+export function completedMembers(
+  { columns, heads }: { readonly columns: ColumnReader; readonly heads: Heads },
+  known: ReadonlyMap<string, Members>,
+): ReadonlyMap<string, Members> {
+  if (known.size === queueKeys(columns).length) return known;
+  return new Map([...membersOfAll(columns, heads), ...known]);
+}
+
+/** What is kept of a queue. */
+export function listed<T>(lists: ReadonlyMap<string, T>, key: string): T {
+  const found = lists.get(key);
+  if (found === undefined) throw new Error(`nothing is listed of ${key}`);
+  return found;
 }

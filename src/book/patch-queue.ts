@@ -1,6 +1,8 @@
 import { at } from './column-reader.js';
 import type { Members } from './members.js';
-import { compareExactly, finishQueue, isEligible, ScoreSweep, type Queue, type QueueSources } from './queue.js';
+import { compareExactly, finishQueue, type Queue } from './queue.js';
+import type { QueueSources } from './queue-draft.js';
+import { isEligible, ScoreSweep } from './scores.js';
 
 /** A queue before some accounts changed, and the members that it counts. */
 export interface OldQueue {
@@ -19,7 +21,8 @@ export function patchQueue(sources: QueueSources, old: OldQueue, touched: readon
   const order = new ScoreOrder(sources);
   const fresh: number[] = [];
   for (let member = 0; member < members.slots.length; member++) {
-    if (changed.has(at(members.slots, member)) && isEligible(sources, member)) fresh.push(member);
+    const slot = at(members.slots, member);
+    if (changed.has(slot) && isEligible(sources, slot)) fresh.push(member);
   }
   fresh.sort((a, b) => order.compare(a, b));
   const merged = new Uint32Array(others.length + fresh.length);
@@ -31,7 +34,9 @@ export function patchQueue(sources: QueueSources, old: OldQueue, touched: readon
     from = end;
   }
   merged.set(others.subarray(from), from + fresh.length);
-  return finishQueue(sources, merged);
+  const { steps } = sources.columns.arrays;
+  const sizes = Float64Array.from(members.positions, (p) => Math.abs(at(steps, p)));
+  return finishQueue(sources, merged, sizes);
 }
 
 /** Who did not change, in the old order, by their places in the new members. */
@@ -77,12 +82,17 @@ class ScoreOrder {
 
   compare(a: number, b: number): number {
     const score = this.#score;
-    const hasA = score.take(a);
+    const hasA = this.#take(a);
     const [lowA, highA] = [score.key - score.error, score.key + score.error];
-    const hasB = score.take(b);
+    const hasB = this.#take(b);
     if (hasA !== hasB) return hasA ? -1 : 1;
     if (hasA && lowA > score.key + score.error) return -1;
     if (hasA && highA < score.key - score.error) return 1;
     return compareExactly(this.#sources, a, b);
+  }
+
+  #take(member: number): boolean {
+    const { slots, positions } = this.#sources.members;
+    return this.#score.take(at(slots, member), at(positions, member));
   }
 }

@@ -1,33 +1,12 @@
-import type { ScoreName } from '../risk/margin.js';
 import type { Decimal } from '../risk/decimal.js';
-import { at, TRADER, type ColumnReader, type Heads } from './column-reader.js';
-import { GRID_STEP, LARGEST_ERROR, ROUNDING } from './float-error.js';
-import type { Members } from './members.js';
-import { maintenanceError, maintenanceOf, profitError, type FloatMarket, type Margins } from './screen.js';
+import { at } from './column-reader.js';
+import type { QueueDraft, QueueSources } from './queue-draft.js';
 import { settleClose } from './settle-close.js';
 import { placesDescending } from './sort.js';
 
-/** Roundings of the products and quotients of a score. */
-const PER_SCORE = 16 * ROUNDING;
-/** Scores are cut off at ±10^18. */
-const NEARLY_CUT = 9e17;
 /** Queues larger than this, in size steps, are summed in whole numbers: five times it is still exact as a double. */
 const LARGEST_FLOAT_SUM = 2 ** 50;
 const LEVELS = 5;
-
-export interface QueueSources {
-  readonly columns: ColumnReader;
-  readonly heads: Heads;
-  readonly margins: Margins;
-  readonly members: Members;
-  readonly markets: readonly FloatMarket[];
-  readonly marketNumber: number;
-  readonly scoreName: ScoreName;
-  /** The score that `risk` gives to the position of the account in a slot. */
-  readonly exactScore: (slot: number) => Decimal | null;
-  /** Multiplies the error bounds, as in the screen: 1. */
-  readonly caution: number;
-}
 
 /** One ranking: who stands where, what stands before. Ranks count from 1. */
 export interface Queue {
@@ -48,35 +27,15 @@ interface GridSums {
 }
 
 /** Exactly the order that `risk` gives: floats rank, and `risk` ranks those whose floats are too close to tell. */
-export function makeQueue(sources: QueueSources): Queue {
-  const { members } = sources;
-  const total = members.slots.length;
-  const eligible = new Uint32Array(total);
-  const keys = new Float64Array(total);
-  // Low and high of one beside each other: places are looked at in another order than they are filled in.
-  const ends = new Float64Array(total * 2);
-  const unscored: number[] = [];
-  const score = new ScoreSweep(sources);
-  let count = 0;
-  for (let member = 0; member < total; member++) {
-    if (!isEligible(sources, member)) continue;
-    if (!score.take(member)) {
-      unscored.push(member);
-      continue;
-    }
-    eligible[count] = member;
-    keys[count] = score.key;
-    ends[2 * count] = score.key - score.error;
-    ends[2 * count + 1] = score.key + score.error;
-    count++;
-  }
-  const places = placesDescending(keys.subarray(0, count));
+export function makeQueue(sources: QueueSources, draft: QueueDraft): Queue {
+  const { scored, ends, unscored, count, sizes } = draft;
+  const places = placesDescending(draft.keys.subarray(0, count));
   const order = new Uint32Array(count + unscored.length);
   const lows = new Float64Array(count);
   const highs = new Float64Array(count);
   for (let i = 0; i < count; i++) {
     const place = at(places, i);
-    order[i] = at(eligible, place);
+    order[i] = at(scored, place);
     lows[i] = at(ends, 2 * place);
     highs[i] = at(ends, 2 * place + 1);
   }
@@ -86,19 +45,13 @@ export function makeQueue(sources: QueueSources): Queue {
   });
   unscored.sort((a, b) => compareIds(sources, a, b));
   order.set(unscored, count);
-  return finishQueue(sources, order);
+  return finishQueue(sources, order, sizes);
 }
 
-/** Others are left out: liquidity providers, and whoever is held. */
-export function isEligible({ members, columns, heads, margins }: QueueSources, member: number): boolean {
-  const slot = at(members.slots, member);
-  return at(columns.arrays.kinds, at(heads.rows, slot)) === TRADER && at(margins.held, slot) === 0;
-}
-
-/** Everything else of a queue whose order is known. */
-export function finishQueue(sources: QueueSources, order: Uint32Array): Queue {
+/** Everything else of a queue whose order is known. `sizes`: of the members, in size steps, without sign. */
+export function finishQueue(sources: QueueSources, order: Uint32Array, sizes: Float64Array): Queue {
   const ranks = new Uint32Array(sources.members.slots.length);
-  const ahead = place(sources, order, ranks);
+  const ahead = place(sources, order, sizes, ranks);
   return { length: order.length, order, ranks, ahead, levelStarts: levelStarts(ahead, order.length) };
 }
 
@@ -107,70 +60,6 @@ export function compareExactly(sources: QueueSources, a: number, b: number): num
   const [x, y] = [a, b].map((member) => sources.exactScore(at(sources.members.slots, member)));
   const order = x == null || y == null ? 0 : y.cmp(x);
   return order === 0 ? compareIds(sources, a, b) : order;
-}
-
-/** The score of one position after another, without an object for each. */
-export class ScoreSweep {
-  key = 0;
-  /** Bound of the key's distance from the exact score. */
-  error = 0;
-  readonly #of: QueueSources;
-  readonly #market: FloatMarket;
-
-  constructor(sources: QueueSources) {
-    const market = sources.markets[sources.marketNumber];
-    if (market === undefined) throw new Error('a queue without its market');
-    this.#of = sources;
-    this.#market = market;
-  }
-
-  /** False: without a score, last in the queue. */
-  take(member: number): boolean {
-    const { members, columns, margins, heads, scoreName, caution } = this.#of;
-    const slot = at(members.slots, member);
-    const p = at(members.positions, member);
-    const equity = at(margins.equity, slot);
-    const equityError = at(margins.equityError, slot);
-    if (equity < -equityError) return false;
-    const { lotWorth, lotWorthSteps } = this.#market;
-    const worth = at(columns.arrays.steps, p) * lotWorth;
-    const cost = at(columns.arrays.costs, p);
-    const profit = worth - cost;
-    const notional = Math.abs(worth);
-    const base = scoreName === 'LEVERAGED_RETURN' ? Math.abs(cost) : notional;
-    if (!(equity > equityError)) return this.#exact(slot);
-    const profitBound = profitError(worth, cost, caution);
-    const isNearlyEven = Math.abs(profit) <= profitBound && lotWorthSteps !== null;
-    // Of all scores the one that many share, and no float tells it from those beside it.
-    if (cost === 0 || notional === 0 || (isNearlyEven && columns.breaksEven(p, lotWorthSteps))) {
-      this.key = 0;
-      this.error = 0;
-      return true;
-    }
-    let relative = profitBound / Math.abs(profit) + equityError / equity + PER_SCORE * caution;
-    let share = 1;
-    if (scoreName === 'LEVERAGED_RETURN' && at(columns.arrays.counts, at(heads.rows, slot)) > 1) {
-      const own = maintenanceOf(this.#market, notional);
-      const all = at(margins.maintenance, slot);
-      share = own / all;
-      relative += maintenanceError(notional, caution) / own + at(margins.maintenanceError, slot) / all;
-    }
-    const leverage = notional / (equity * share);
-    const key = profit < 0 ? profit / base / leverage : (profit / base) * leverage;
-    // Written so that a NaN, of a division by nothing, goes the exact way too.
-    if (!(relative < LARGEST_ERROR && Math.abs(key) < NEARLY_CUT)) return this.#exact(slot);
-    this.key = key;
-    this.error = Math.abs(key) * relative * (1 + LARGEST_ERROR) + GRID_STEP;
-    return true;
-  }
-
-  #exact(slot: number): boolean {
-    const value = this.#of.exactScore(slot);
-    if (value === null) return false;
-    this.key = value.toNumber() + 0;
-    this.error = Math.abs(this.key) * 4 * ROUNDING;
-    return true;
-  }
 }
 
 function sortExactly(sources: QueueSources, close: Uint32Array): void {
@@ -196,11 +85,12 @@ function compareIds({ columns, members }: QueueSources, a: number, b: number): n
 }
 
 /** Writes down the ranks, and sums up what stands before each: one walk, since its order is none of the memory's. */
-function place({ columns, members }: QueueSources, order: Uint32Array, ranks: Uint32Array): Queue['ahead'] {
-  const sizes = new Float64Array(members.positions.length);
-  for (let member = 0; member < sizes.length; member++) {
-    sizes[member] = Math.abs(at(columns.arrays.steps, at(members.positions, member)));
-  }
+function place(
+  { columns, members }: QueueSources,
+  order: Uint32Array,
+  sizes: Float64Array,
+  ranks: Uint32Array,
+): Queue['ahead'] {
   const sums = new Float64Array(order.length + 1);
   let sum = 0;
   for (let i = 0; i < order.length; i++) {

@@ -1,12 +1,14 @@
 import type { Circumstances, LastStatus } from '../db/risk-state.js';
 import { at, type ColumnReader, type Heads } from './column-reader.js';
 import type { AddedRow, Columns } from './columns.js';
-import { membersOfAll, patchMembers, queueKey, type Members } from './members.js';
+import { completedMembers, listed, membersOfAll, patchMembers, queueKey, type Members } from './members.js';
 import type { OldQueue } from './patch-queue.js';
 import type { QueueRanking } from './queue-ranking.js';
 import { emptyMargins, floatMarkets, UNRECORDED, type Margins } from './screen.js';
 import { codeOf, statusCode } from './status-codes.js';
-import { listed, sweep, type RankedQueue, type Swept, type SweepSources, type SweepTask } from './sweep.js';
+import type { Queue } from './queue.js';
+import { keysOfAll, rankQueues, type SweepSources } from './rank-queues.js';
+import { sweep, type Swept, type SweepTask } from './sweep.js';
 
 /** What a book is made of. It never changes; the next one takes over what did not move. */
 export interface BookState extends SweepSources {
@@ -16,7 +18,7 @@ export interface BookState extends SweepSources {
   readonly margins: Margins;
   /** By market and side, as `queueKey` names them: made when first asked for, or before by a sweep. */
   readonly members: Map<string, Members>;
-  readonly queues: Map<string, RankedQueue>;
+  readonly queues: Map<string, Queue>;
   readonly rankings: Map<string, QueueRanking>;
 }
 
@@ -54,7 +56,7 @@ export interface Step {
   readonly state: Omit<BookState, 'margins' | 'members' | 'queues'>;
   readonly task: SweepTask;
   /** Those that stand if nobody in them holds a market whose price moved. */
-  readonly queues: ReadonlyMap<string, RankedQueue>;
+  readonly queues: ReadonlyMap<string, Queue>;
 }
 
 const NOTHING_STANDS = { old: null, touched: [], moved: [], patched: new Map<string, OldQueue>(), standing: [] };
@@ -93,11 +95,11 @@ export function stepTo(old: BookState, { circumstances, added, statuses }: Chang
   for (const marketId of columns.names.markets) {
     for (const side of ['LONG', 'SHORT'] as const) {
       const key = queueKey(marketId, side);
-      const [last, ranked] = [members.get(key), old.queues.get(key)];
+      const [last, queue] = [members.get(key), old.queues.get(key)];
       if (!fallen.has(key) || last === undefined) continue;
       members.set(key, patchMembers({ ...sources, marketId, side }, last, slots));
       // Where prices moved as well, the queue is most likely made anew.
-      if (moved.length === 0 && ranked !== undefined) patched.set(key, { queue: ranked.queue, members: last });
+      if (moved.length === 0 && queue !== undefined) patched.set(key, { queue, members: last });
     }
   }
   const queues = fallen.size === 0 ? old.queues : without(old.queues, fallen);
@@ -112,7 +114,7 @@ export function stepTo(old: BookState, { circumstances, added, statuses }: Chang
 }
 
 export function completed({ state, queues }: Step, swept: Swept): BookState {
-  const standing = new Map(swept.standing.map((key): [string, RankedQueue] => [key, listed(queues, key)]));
+  const standing = new Map(swept.standing.map((key): [string, Queue] => [key, listed(queues, key)]));
   for (const [key, queue] of swept.made) standing.set(key, queue);
   const { margins } = swept;
   const next = { ...state, margins, members: new Map(swept.members), queues: standing };
@@ -122,13 +124,31 @@ export function completed({ state, queues }: Step, swept: Swept): BookState {
   return { ...next, ...compacted, members: membersOfAll(compacted.columns, compacted.heads), rankings: new Map() };
 }
 
-/** Nothing of it taken over. */
+/** As when all prices move: no margin and no queue is taken over. */
 export function remade(state: BookState): BookState {
   const { circumstances } = state;
   const floats = floatMarkets(state.columns.names.markets, circumstances.markets, circumstances.marks);
   const sources = { ...state, floats };
-  const task = { ...sources, ...NOTHING_STANDS, members: new Map<string, Members>(), isEager: false };
+  const task = { ...sources, ...NOTHING_STANDS, isEager: false };
   return completed({ state: { ...sources, rankings: new Map() }, task, queues: new Map() }, sweep(task));
+}
+
+/** All positions of a market and side; whoever asks first has the lists of all markets made. */
+export function membersIn(state: BookState, key: string): Members {
+  const { members } = state;
+  if (!members.has(key)) for (const [each, made] of completedMembers(state, members)) members.set(each, made);
+  return listed(members, key);
+}
+
+export function membersOfMarket(state: BookState, marketId: string): [long: Members, short: Members] {
+  return [membersIn(state, queueKey(marketId, 'LONG')), membersIn(state, queueKey(marketId, 'SHORT'))];
+}
+
+/** Makes those of the queues that nobody asked for yet: one, or all. */
+export function completeQueues(state: BookState, keys: readonly string[] = keysOfAll(state)): void {
+  const lacking = keys.filter((key) => !state.queues.has(key));
+  for (const key of lacking) membersIn(state, key);
+  for (const [key, queue] of rankQueues(state, state, lacking)) state.queues.set(key, queue);
 }
 
 function withHeads(old: Heads, added: readonly AddedRow[]): Heads {

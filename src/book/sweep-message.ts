@@ -74,7 +74,7 @@ export function buffersOf({ margins, members, made }: Swept): ArrayBuffer[] {
   const { equity, equityError, maintenance, maintenanceError, status, held } = margins;
   const arrays: ArrayBufferView[] = [equity, equityError, maintenance, maintenanceError, status, held];
   for (const { slots, positions } of members.values()) arrays.push(slots, positions);
-  for (const { queue } of made.values()) {
+  for (const queue of made.values()) {
     arrays.push(queue.order, queue.ranks);
     if (queue.ahead.unit === 'SIZE_STEP') arrays.push(queue.ahead.sums);
   }
