@@ -21,6 +21,7 @@ import { refuseByCode, refuseSocket } from './refused-requests.js';
 import { requestIdOf } from './request-id.js';
 import { PARSE_OPTIONS, validationRules } from './request-limits.js';
 import { loadSchema } from './schema.js';
+import { streamsBySocket } from './streams-by-socket.js';
 
 export interface ApiServer {
   /** For tests that want no port: `app.inject`. */
@@ -123,6 +124,7 @@ function makeApollo({ limits, log }: ApiParts, app: FastifyInstance, schema: Gra
     formatError: maskFaults,
     logger: log,
     plugins: [
+      streamsBySocket,
       costLimit,
       mutationsToPrimary,
       logFaults,

@@ -89,6 +89,7 @@ describe('abuse', () => {
     ],
     ['a huge page', '{ forcedTrades(first: 2000000000) { edges { cursor } } }', [200, 'BAD_INPUT']],
     ['a number that is none', '{ forcedTrades(first: 99999999999999999999) { edges { cursor } } }', NOT_VALID],
+    ['a stream over HTTP', 'subscription { marketAdlChanged { symbol } }', [400, 'BAD_REQUEST']],
     ['nothing', '', [400, 'BAD_REQUEST']],
   ])('by %s is refused', async (_what, query, answer) => {
     expect(await ask(query)).toEqual(answer);
