@@ -1,6 +1,6 @@
 import { gridSteps, gridStepsOfText } from '../risk/decimal.js';
 import type { Account } from '../risk/margin.js';
-import type { Reader } from './connect.js';
+import type { Reader, Sql } from './connect.js';
 
 /** An account with amounts in whole steps of the money grid, exact and cheaper than decimals. Positions by market id. */
 export interface AccountRow extends Pick<Account, 'id' | 'kind' | 'mode' | 'marginAssetId'> {
@@ -27,6 +27,17 @@ interface Line {
   market_id: string | null;
   size: string | null;
   cost: string | null;
+}
+
+/**
+ * A dump that is restored on another server brings the numbers of the old one's transactions, which the new one has yet to
+ * give out: until then every reader would find these accounts changed, each time. Returns how many had such a mark.
+ */
+export async function renewForeignMarks(sql: Sql): Promise<number> {
+  const { count } = await sql`
+    update account set changed_in = pg_current_xact_id()
+    where changed_in >= pg_snapshot_xmax(pg_current_snapshot())`;
+  return count;
 }
 
 /** Lines that are fetched at once. */

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { packageRoot, type Config } from '../config.js';
 import { BackstopError, messageOf } from '../errors.js';
 import type { Log } from '../telemetry.js';
+import { renewForeignMarks } from './account-rows.js';
 import { checkServer, closeSql, openSql } from './connect.js';
 import { startEmbedded, type EmbeddedOptions, type EmbeddedServer } from './embedded.js';
 import { deployMigrations } from './migrate.js';
@@ -89,7 +90,19 @@ async function prepare(adminUrl: string, url: string, { database, anew, log }: D
   }
   const applied = await deployMigrations(url, path.join(packageRoot, 'prisma/migrations'));
   if (applied.length > 0) log.info({ migrations: applied.length }, 'database migrated');
+  await renewMarks(url, log);
   return version;
+}
+
+async function renewMarks(url: string, log: Log): Promise<void> {
+  const sql = openSql(url, { max: 1, applicationName: 'backstop-start' });
+  try {
+    const accounts = await renewForeignMarks(sql);
+    if (accounts > 0)
+      log.warn({ accounts }, "marked anew: these accounts had numbers of another server's transactions");
+  } finally {
+    await closeSql(sql);
+  }
 }
 
 /** On our own server the reader's password follows from the owner's, so every process that starts it knows it. */
