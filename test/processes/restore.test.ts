@@ -113,6 +113,15 @@ async function restore(url: string, { tables, sequences }: Dump): Promise<void> 
   }
 }
 
+function sinkInto(said: string[]): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      said.push(chunk.toString());
+      done();
+    },
+  });
+}
+
 const reasons = ({ chains }: Verified): unknown[] => chains.map(({ chain, reason }) => [chain, reason]);
 const WHOLE = [
   ['AUDIT_LOG', null],
@@ -123,12 +132,6 @@ const WHOLE = [
 describe('a backup', () => {
   it('is restored into an empty place: all rows, whole chains, the book made anew, and laps go on', async () => {
     const said: string[] = [];
-    const sink = new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        said.push(chunk.toString());
-        done();
-      },
-    });
     const first = await serve('data');
     await deployMigrations(first.url, path.join(packageRoot, 'prisma/migrations'));
     await playCrash(first.sql);
@@ -145,7 +148,7 @@ describe('a backup', () => {
     await contributeToFund(lost.sql, { id: 'lost', fundId: 'fund', amount: '7' });
     await exportTo(lost.sql, 'heads-lost.json');
     const followed = connect(first.url);
-    const follower = new BookFollower({ sql: followed, log: createLog('warn', sink) });
+    const follower = new BookFollower({ sql: followed, log: createLog('warn', sinkInto(said)) });
     const lostBook = toldWhole(await follower.refresh());
     const seen = await readHistoryPlace(followed);
     await server?.stop();
@@ -200,10 +203,7 @@ describe('a backup', () => {
     await restore(restored.url, dump);
     expect(await everything(restored.sql)).toEqual(before);
     const said: string[] = [];
-    const log = createLog(
-      'warn',
-      new Writable({ write: (chunk, _encoding, done) => (said.push(String(chunk)), done()) }),
-    );
+    const log = createLog('warn', sinkInto(said));
     const opened = await openDatabase({ config: { databaseUrl: restored.url, dataDir: at('none') }, log });
     await opened.stop();
     expect(said.join('')).toContain('marked anew');
