@@ -90,11 +90,9 @@ export async function startApp(options: AppOptions): Promise<App> {
       const sealer = new ChainSealer({ sql: jobSql, log });
       sealer.start();
       closers.push(() => sealer.stop());
-      if (config.retentionDays !== undefined) {
-        const retention = new Retention({ sql: jobSql, log, days: config.retentionDays });
-        retention.start();
-        closers.push(() => retention.stop());
-      }
+      const retention = new Retention({ sql: jobSql, log, days: config.retentionDays });
+      retention.start();
+      closers.push(() => retention.stop());
     }
     return { url: await server.listen({ host: config.host, port: config.port }), stop };
   } catch (error) {
@@ -151,8 +149,8 @@ async function makeApi(
   };
   const books = standby === undefined ? book : undefined;
   const ofLaps = books ?? new BookFollower({ sql: jobSql, log, sweeper });
-  const runJob: RunJob = (dryRun, alsoStore) =>
-    runLap(jobSql, { worker: handName, dryRun, alsoStore, memory: { books: ofLaps } });
+  const runJob: RunJob = (dryRun, company) =>
+    runLap(jobSql, { worker: handName, dryRun, company, memory: { books: ofLaps } });
   const verify = createVerifier(access);
   if (standby !== undefined) {
     metrics.onCollect(async ({ replicationLag }) => {

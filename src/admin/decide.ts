@@ -73,7 +73,9 @@ async function applyChange(tx: Tx, actor: Actor, change: ProposedChange): Promis
   const { version = null, ...terms } = JSON.parse(change.payload) as Terms;
   const input = { changeId: change.id, ...terms };
   const opened = open(id, terms, { changedBy: change.proposedBy, reason });
-  await recordAround(tx, { actor, name, target: { type, id }, input, reason }, async (work) => {
+  // The key of the request is the decision's.
+  const approver = { ...actor, key: undefined };
+  await recordAround(tx, { actor: approver, name, target: { type, id }, input, reason }, async (work) => {
     const made = await opened.apply(work);
     if (made !== version)
       throw new BackstopError('CONFLICT', `changeId: another version than ${String(version)} is due by now`, AT_CHANGE);

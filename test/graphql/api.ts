@@ -81,7 +81,7 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
     metricsToken: options.metricsToken,
     limits,
     metrics,
-    runJob: (dryRun, alsoStore) => runLap(sql, { worker: 'test', dryRun, alsoStore }),
+    runJob: (dryRun, company) => runLap(sql, { worker: 'test', dryRun, company }),
   });
   const everything = await bearer();
   const ask: TestApi['ask'] = async (query, variables = {}, authorization = everything) => {
