@@ -67,7 +67,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       metrics.swept(seconds);
     });
     closers.push(() => sweeper.stop());
-    const api = role === 'engine' ? undefined : await makeApi(options, { jobSql, sweeper, metrics }, closers);
+    const api = role === 'engine' ? undefined : await makeApi(options, { role, jobSql, sweeper, metrics }, closers);
     const books = api?.books ?? new BookFollower({ sql: jobSql, log, sweeper });
     const memory = { books };
     const runner =
@@ -112,6 +112,7 @@ interface Api {
 
 /** What the API and the job both use. */
 interface Shared {
+  readonly role: Exclude<Role, 'engine'>;
   readonly jobSql: Sql;
   readonly sweeper: Sweeper;
   readonly metrics: Metrics;
@@ -119,7 +120,7 @@ interface Shared {
 
 async function makeApi(
   { databaseUrl, readUrl, config, access, log, onProgress }: AppOptions,
-  { jobSql, sweeper, metrics }: Shared,
+  { role, jobSql, sweeper, metrics }: Shared,
   closers: Closers,
 ): Promise<Api> {
   const statementTimeoutMs = config.limits.requestTimeoutMs;
@@ -159,7 +160,7 @@ async function makeApi(
     });
   }
   const { corsOrigins, limits, metricsToken } = config;
-  const parts = { sql, prisma, log, runJob, selfCheck, verify, corsOrigins, limits, metrics, metricsToken };
+  const parts = { role, sql, prisma, log, runJob, selfCheck, verify, corsOrigins, limits, metrics, metricsToken };
   if (standby === undefined) return { server: await createServer({ ...parts, book }), hint, books, selfCheck };
   const server = await createServer({ ...parts, primary, book: standby.readingOwnWrites(book) });
   return { server, hint: standby.delay(hint), books, selfCheck };

@@ -63,7 +63,8 @@ function checkDecision(change: ProposedChange | null, decision: Decision): asser
   if (change.status === 'EXPIRED') refuse(row, 'changeId', `it expired at ${change.expiresAt}`, 'EXPIRED');
   if (change.status !== 'PROPOSED') refuse(row, 'changeId', `it is ${change.status} already`, 'CONFLICT');
   if (change.digest !== decision.digest)
-    refuse(row, 'digest', `the digest of the change is ${change.digest}`, 'DIGEST_MISMATCH');
+    // Which it is, is not told: whoever decides has read the change.
+    refuse(row, 'digest', 'it is not the digest of this change', 'DIGEST_MISMATCH');
 }
 
 /** In force it is the proposer's change; in the audit log it is the act of whoever let it come into force. */

@@ -39,6 +39,8 @@ export interface Limits {
 
 /** What the API is made from; the process owns all of it. */
 export interface ApiParts extends Clients {
+  /** Of the process: with an engine beside the API it is all. */
+  readonly role: 'api' | 'all';
   readonly limits: Limits;
   /** Where mutations go when the clients above are those of a standby, which takes no writes. */
   readonly primary?: Clients;

@@ -70,6 +70,7 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
   const metrics = new Metrics();
   watchDatabase(metrics, sql);
   const server = await createServer({
+    role: 'api',
     sql: options.watchSql?.(apiSql) ?? apiSql,
     prisma: options.watchPrisma?.(prisma) ?? prisma,
     book,

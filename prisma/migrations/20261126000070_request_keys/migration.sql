@@ -31,3 +31,8 @@ comment on column idempotency_key.content_digest is 'SHA-256, in hex, of the mut
 comment on column idempotency_key.audit_entry_id is 'The entry of the audit log that says what was done: a request sent again is answered from it.';
 comment on column idempotency_key.recorded_at is 'When it was done, by the clock of the database.';
 comment on function guard_idempotency_key() is 'Refuses the removal of a key that is younger than seven days.';
+
+-- PostgreSQL names the constraint that a value breaks: verify_chain('FOO') is told which chains there are.
+alter domain chain_name drop constraint chain_name_check;
+alter domain chain_name add constraint "a chain is AUDIT_LOG, FUND_LEDGER or DELEVERAGE"
+  check (value in ('AUDIT_LOG', 'FUND_LEDGER', 'DELEVERAGE'));
