@@ -5,10 +5,8 @@ import {
   findBreakingChanges,
   findDangerousChanges,
   getDirectiveValues,
-  getNamedType,
-  isEnumType,
-  isInputObjectType,
-  isInterfaceType,
+  getNullableType,
+  isNonNullType,
   isObjectType,
   type GraphQLField,
   type GraphQLNamedType,
@@ -64,44 +62,14 @@ function ownTypes(schema: GraphQLSchema): GraphQLNamedType[] {
   return Object.values(schema.getTypeMap()).filter(({ name }) => !name.startsWith('__'));
 }
 
-const PASCAL = /^[A-Z][A-Za-z0-9]*$/;
-const CAMEL = /^[a-z][A-Za-z0-9]*$/;
-const UPPER = /^[A-Z][A-Z0-9_]*$/;
-
-/** Where the contract does not keep its own manners: names, one input and one payload a mutation, pages. */
-export function mannersBroken(text: string): string[] {
+/** Mutations that are made otherwise than the others: one input that must be there, and a payload with userErrors. */
+export function mutationsAmiss(text: string): string[] {
   const schema = buildSchema(text);
-  const types = ownTypes(schema);
-  return [...types.flatMap(namesOf), ...types.flatMap(pagesOf), ...mutationsOf(schema)];
-}
-
-function namesOf(type: GraphQLNamedType): string[] {
-  const wrong = PASCAL.test(type.name) ? [] : [`${type.name} is not in PascalCase.`];
-  if (isEnumType(type)) {
-    const values = type.getValues().filter(({ name }) => !UPPER.test(name));
-    return [...wrong, ...values.map(({ name }) => `${type.name}.${name} is not in upper case.`)];
-  }
-  if (isInputObjectType(type) && !/(Input|Filter)$/.test(type.name))
-    wrong.push(`${type.name} does not end with Input or Filter.`);
-  if (!isObjectType(type) && !isInterfaceType(type) && !isInputObjectType(type)) return wrong;
-  const fields = Object.keys(type.getFields()).filter((name) => !CAMEL.test(name));
-  return [...wrong, ...fields.map((name) => `${type.name}.${name} is not in camelCase.`)];
-}
-
-function pagesOf(type: GraphQLNamedType): string[] {
-  if (!isObjectType(type)) return [];
-  return Object.values(type.getFields())
-    .filter((field) => getNamedType(field.type).name.endsWith('Connection'))
-    .filter(({ args }) => !['first', 'after'].every((name) => args.some((arg) => arg.name === name)))
-    .map(({ name }) => `${type.name}.${name} is a connection without first and after.`);
-}
-
-function mutationsOf(schema: GraphQLSchema): string[] {
   return Object.values(schema.getMutationType()?.getFields() ?? {}).flatMap(({ name, args, type }) => {
     const wrong: string[] = [];
-    const takes = args.map((arg) => `${arg.name}: ${String(arg.type)}`).join(', ');
-    if (!/^input: \w+!$/.test(takes)) wrong.push(`Mutation.${name} does not take one input.`);
-    const payload = schema.getType(String(type).replace(/[[\]!]/g, ''));
+    if (args.length !== 1 || args.some((arg) => !isNonNullType(arg.type)))
+      wrong.push(`Mutation.${name} does not take one input.`);
+    const payload = getNullableType(type);
     const hasErrors = isObjectType(payload) && String(payload.getFields()['userErrors']?.type) === '[UserError!]!';
     if (!hasErrors || !payload.name.endsWith('Payload'))
       wrong.push(`Mutation.${name} returns no payload with userErrors.`);

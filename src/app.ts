@@ -67,7 +67,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       metrics.swept(seconds);
     });
     closers.push(() => sweeper.stop());
-    const api = role === 'engine' ? undefined : await makeApi(options, { jobSql, sweeper, metrics }, closers);
+    const api = role === 'engine' ? undefined : await makeApi(options, { role, jobSql, sweeper, metrics }, closers);
     const books = api?.books ?? new BookFollower({ sql: jobSql, log, sweeper });
     const memory = { books };
     const runner =
@@ -90,11 +90,9 @@ export async function startApp(options: AppOptions): Promise<App> {
       const sealer = new ChainSealer({ sql: jobSql, log });
       sealer.start();
       closers.push(() => sealer.stop());
-      if (config.retentionDays !== undefined) {
-        const retention = new Retention({ sql: jobSql, log, days: config.retentionDays });
-        retention.start();
-        closers.push(() => retention.stop());
-      }
+      const retention = new Retention({ sql: jobSql, log, days: config.retentionDays });
+      retention.start();
+      closers.push(() => retention.stop());
     }
     return { url: await server.listen({ host: config.host, port: config.port }), stop };
   } catch (error) {
@@ -114,6 +112,7 @@ interface Api {
 
 /** What the API and the job both use. */
 interface Shared {
+  readonly role: Exclude<Role, 'engine'>;
   readonly jobSql: Sql;
   readonly sweeper: Sweeper;
   readonly metrics: Metrics;
@@ -121,7 +120,7 @@ interface Shared {
 
 async function makeApi(
   { databaseUrl, readUrl, config, access, log, onProgress }: AppOptions,
-  { jobSql, sweeper, metrics }: Shared,
+  { role, jobSql, sweeper, metrics }: Shared,
   closers: Closers,
 ): Promise<Api> {
   const statementTimeoutMs = config.limits.requestTimeoutMs;
@@ -151,8 +150,8 @@ async function makeApi(
   };
   const books = standby === undefined ? book : undefined;
   const ofLaps = books ?? new BookFollower({ sql: jobSql, log, sweeper });
-  const runJob: RunJob = (dryRun, alsoStore) =>
-    runLap(jobSql, { worker: handName, dryRun, alsoStore, memory: { books: ofLaps } });
+  const runJob: RunJob = (dryRun, company) =>
+    runLap(jobSql, { worker: handName, dryRun, company, memory: { books: ofLaps } });
   const verify = createVerifier(access);
   if (standby !== undefined) {
     metrics.onCollect(async ({ replicationLag }) => {
@@ -161,7 +160,7 @@ async function makeApi(
     });
   }
   const { corsOrigins, limits, metricsToken } = config;
-  const parts = { sql, prisma, log, runJob, selfCheck, verify, corsOrigins, limits, metrics, metricsToken };
+  const parts = { role, sql, prisma, log, runJob, selfCheck, verify, corsOrigins, limits, metrics, metricsToken };
   if (standby === undefined) return { server: await createServer({ ...parts, book }), hint, books, selfCheck };
   const server = await createServer({ ...parts, primary, book: standby.readingOwnWrites(book) });
   return { server, hint: standby.delay(hint), books, selfCheck };

@@ -9,7 +9,7 @@ import { closeSql, openSql, type Sql } from './db/connect.js';
 import { openDatabase, type DatabaseOptions, type OpenDatabase } from './db/open-database.js';
 import { replay, REPLAY_DATABASE, REPLAYS } from './demo/replay.js';
 import type { AdminAction, AuditTarget } from './db/record-audit.js';
-import { runLap, WATERFALL_JOB, type AlsoStore, type LapResult } from './engine/run-lap.js';
+import { runLap, WATERFALL_JOB, type LapCompany, type LapResult } from './engine/run-lap.js';
 import { BackstopError, messageOf } from './errors.js';
 import { explain } from './explanation/explain.js';
 import { generateVenue } from './generate/generate.js';
@@ -266,8 +266,8 @@ async function keepDatabase(setting: Setting, name: string | undefined): Promise
 async function runJob(sql: Sql, job: string, dryRun: boolean): Promise<void> {
   if (job !== WATERFALL_JOB)
     throw new BackstopError('BAD_INPUT', `There is no job ${job}; there is: ${WATERFALL_JOB}.`);
-  const run = (alsoStore?: AlsoStore): Promise<LapResult> =>
-    runLap(sql, { worker: `cli/${String(process.pid)}`, dryRun, alsoStore });
+  const run = (company?: LapCompany): Promise<LapResult> =>
+    runLap(sql, { worker: `cli/${String(process.pid)}`, dryRun, company });
   // A dry run changes nothing, and is no action.
   const result = dryRun
     ? await run()

@@ -12,6 +12,7 @@ export const ERROR_CODES = {
   EXPIRED: 'the proposal was not decided in time; it can be made again',
   FUND_BELOW_ZERO: 'a withdrawal would leave an insurance fund below zero',
   ID_REUSED: 'the id is stored already, with other content',
+  IDEMPOTENCY_KEY_REUSED: 'the key was used for another request',
   INTERNAL: 'a fault of Backstop itself; the log has it whole',
   MARKET_SETTLED: 'the market is settled and takes no more trades',
   NEEDS_APPROVAL: 'it takes two persons: one proposes it, another one approves',

@@ -6,7 +6,7 @@ export interface Progress {
   stop(): void;
 }
 
-/** A bar on stderr where that is a terminal; else only the last number, so that logs stay short. */
+/** A bar on stderr where that is a terminal; else only the last number, if any was told, so that logs stay short. */
 export function showProgress(unit: string, total?: number): Progress {
   if (process.stderr.isTTY) {
     const format = total === undefined ? `{value} ${unit}` : `{bar} {value}/{total} ${unit}`;
@@ -26,6 +26,8 @@ export function showProgress(unit: string, total?: number): Progress {
     update: (done) => {
       last = done;
     },
-    stop: () => process.stderr.write(`${String(last)} ${unit}\n`),
+    stop: () => {
+      if (last > 0) process.stderr.write(`${String(last)} ${unit}\n`);
+    },
   };
 }

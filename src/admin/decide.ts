@@ -63,7 +63,8 @@ function checkDecision(change: ProposedChange | null, decision: Decision): asser
   if (change.status === 'EXPIRED') refuse(row, 'changeId', `it expired at ${change.expiresAt}`, 'EXPIRED');
   if (change.status !== 'PROPOSED') refuse(row, 'changeId', `it is ${change.status} already`, 'CONFLICT');
   if (change.digest !== decision.digest)
-    refuse(row, 'digest', `the digest of the change is ${change.digest}`, 'DIGEST_MISMATCH');
+    // Which it is, is not told: whoever decides has read the change.
+    refuse(row, 'digest', 'it is not the digest of this change', 'DIGEST_MISMATCH');
 }
 
 /** In force it is the proposer's change; in the audit log it is the act of whoever let it come into force. */
@@ -73,7 +74,9 @@ async function applyChange(tx: Tx, actor: Actor, change: ProposedChange): Promis
   const { version = null, ...terms } = JSON.parse(change.payload) as Terms;
   const input = { changeId: change.id, ...terms };
   const opened = open(id, terms, { changedBy: change.proposedBy, reason });
-  await recordAround(tx, { actor, name, target: { type, id }, input, reason }, async (work) => {
+  // The key of the request is the decision's.
+  const approver = { ...actor, key: undefined };
+  await recordAround(tx, { actor: approver, name, target: { type, id }, input, reason }, async (work) => {
     const made = await opened.apply(work);
     if (made !== version)
       throw new BackstopError('CONFLICT', `changeId: another version than ${String(version)} is due by now`, AT_CHANGE);

@@ -3,7 +3,7 @@ import type { ChangeKind } from '../db/read-changes.js';
 import { insertAuditEntry, lockTarget, readTarget, toJson, type Actor, type AdminAction } from '../db/record-audit.js';
 import { insertChange } from '../db/record-changes.js';
 import { inTransaction, rehearse } from '../db/transaction.js';
-import { recordingRefusals } from '../ingest/audited.js';
+import { recordingRefusals, refuseRepeat } from '../ingest/audited.js';
 import { readChange } from '../ingest/market-terms.js';
 import { openRow } from '../ingest/parse.js';
 import { KINDS, type Terms } from './kinds.js';
@@ -36,6 +36,7 @@ export async function proposeChange(
     const by = readChange(openRow({ changedBy: actor.subject, reason }, ['changedBy', 'reason']));
     const opened = open(targetId, terms, by);
     return inTransaction(sql, { isolation: 'read committed' }, async (tx) => {
+      await refuseRepeat(tx, actor);
       // Held while the change is dated: nothing that it overlooks can have been applied before it.
       await lockTarget(tx, { type: targetType, id: targetId });
       const version = await rehearse(tx, opened.apply);

@@ -1,5 +1,6 @@
 import { lockMarkets } from './locks.js';
 import type { Reader, Tx } from './connect.js';
+import { insertRequestKey, type RequestKey } from './request-keys.js';
 
 /** Who asks for something: the one value that says so wherever it is recorded. */
 export interface Actor {
@@ -8,6 +9,8 @@ export interface Actor {
   readonly scopes: readonly string[];
   /** Of the request, so that its traces can be found together. */
   readonly requestId: string;
+  /** What its sender calls the one thing that is asked for. */
+  readonly key?: RequestKey | undefined;
 }
 
 /** What is acted on: of a price its market and its own id, as `BTCUSDT/p1`. */
@@ -36,18 +39,24 @@ export type AuditOutcome =
 /** An index takes no longer texts, and nothing lawful is longer. */
 const LONGEST_NAME = 200;
 
+/** With the key of an accepted request, if it has one: whatever is done is known by it from the same commit on. */
 export async function insertAuditEntry(tx: Tx, action: AdminAction, outcome: AuditOutcome): Promise<void> {
   const { actor, name, target, input, reason } = action;
   const isRefused = 'code' in outcome;
   const { before, after } = isRefused ? { before: null, after: null } : outcome;
   const { code, message } = isRefused ? outcome : { code: null, message: null };
-  await tx`
+  const asked = actor.key === undefined ? input : { ...(input as object), idempotencyKey: actor.key.key };
+  const caller = nameOf(actor.subject);
+  const [entry] = await tx<{ id: string }[]>`
     insert into audit_entry
       (actor, scopes, action, target_type, target_id, input, before, after, reason, request_id, outcome, code, message)
-    values (${nameOf(actor.subject)}, ${actor.scopes.map(nameOf)}::text[], ${nameOf(name)}, ${target?.type ?? null},
-      ${target === null ? null : nameOf(target.id)}, ${toJson(input)}::text::jsonb, ${before}::text::jsonb, ${after}::text::jsonb,
+    values (${caller}, ${actor.scopes.map(nameOf)}::text[], ${nameOf(name)}, ${target?.type ?? null},
+      ${target === null ? null : nameOf(target.id)}, ${toJson(asked)}::text::jsonb, ${before}::text::jsonb, ${after}::text::jsonb,
       ${reason === null ? null : storable(reason)}, ${nameOf(actor.requestId)}, ${isRefused ? 'REFUSED' : 'ACCEPTED'}, ${code},
-      ${message === null ? null : storable(message)})`;
+      ${message === null ? null : storable(message)})
+    returning id`;
+  if (entry === undefined) throw new Error('no entry was written');
+  if (!isRefused && actor.key !== undefined) await insertRequestKey(tx, caller, actor.key, entry.id);
 }
 
 /** JSON that the database takes: what was refused may hold anything. */
@@ -60,7 +69,7 @@ export function storable(text: string): string {
   return text.replace(/[\0\ud800-\udfff]/gu, '\ufffd');
 }
 
-function nameOf(text: string): string {
+export function nameOf(text: string): string {
   return storable(text.slice(0, LONGEST_NAME));
 }
 

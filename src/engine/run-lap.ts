@@ -40,8 +40,13 @@ export const WATERFALL_JOB = 'waterfall';
 const DISTURBED_TRIES = 4;
 const DEFAULT_LIMIT_MS = 20_000;
 
-/** Something more that is stored with a lap, in its transaction. */
-export type AlsoStore = (tx: Tx, ran: LapRan & { readonly round: string }) => Promise<void>;
+/** What goes with a lap that somebody asked for, in its transaction; not with a dry run. */
+export interface LapCompany {
+  /** Before the snapshot; false: it was run for him before. */
+  readonly isDue: (tx: Tx) => Promise<boolean>;
+  /** Something more that is stored with it. */
+  readonly store: (tx: Tx, ran: LapRan & { readonly round: string }) => Promise<void>;
+}
 
 export interface LapOptions {
   /** Who runs it, for the record. */
@@ -55,8 +60,7 @@ export interface LapOptions {
   /** After so long the server ends the transaction, whatever this process does. */
   readonly limitMs?: number | undefined;
   readonly memory?: LapMemory | undefined;
-  /** Not of a dry run. */
-  readonly alsoStore?: AlsoStore | undefined;
+  readonly company?: LapCompany | undefined;
 }
 
 export interface LapRan {
@@ -81,6 +85,8 @@ export type LapResult =
   /** Another process is inside a lap. */
   | { readonly kind: 'BUSY' }
   | { readonly kind: 'PAUSED' }
+  /** Whoever asks for it has had it. */
+  | { readonly kind: 'RAN_BEFORE' }
   | { readonly kind: 'NOT_DUE' };
 
 /**
@@ -150,6 +156,8 @@ async function lapIn(
   options: LapOptions,
   { startedAt, attempts, isLastTry, remember }: Try,
 ): Promise<LapResult> {
+  const company = options.dryRun === true ? undefined : options.company;
+  if ((await company?.isDue(tx)) === false) return { kind: 'RAN_BEFORE' };
   if (isLastTry) await lockWriters(tx);
   const begun = await inTurn(options, (take) => begin(tx, options, take));
   if (!('taken' in begun)) return begun;
@@ -183,7 +191,7 @@ async function lapIn(
     failure: null,
   });
   const stored = { ...ran, round, dryRun: false };
-  await options.alsoStore?.(tx, stored);
+  await company?.store(tx, stored);
   if (isPublished) remember({ round, book: ran.book });
   return stored;
 }

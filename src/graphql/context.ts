@@ -7,7 +7,7 @@ import type { Sql } from '../db/connect.js';
 import { withDeadline } from '../db/deadline.js';
 import type { Prisma } from '../db/prisma.js';
 import type { Actor } from '../db/record-audit.js';
-import type { AlsoStore, LapResult } from '../engine/run-lap.js';
+import type { LapCompany, LapResult } from '../engine/run-lap.js';
 import { addMilliseconds, type Instant } from '../risk/instant.js';
 import type { Metrics } from '../operations/metrics.js';
 import type { Log } from '../telemetry.js';
@@ -17,7 +17,7 @@ import type { Outcome } from './outcome.js';
 import type { RateLimit } from './rate-limit.js';
 
 /** Runs a round of the waterfall at once. */
-export type RunJob = (dryRun: boolean, alsoStore?: AlsoStore) => Promise<LapResult>;
+export type RunJob = (dryRun: boolean, company?: LapCompany) => Promise<LapResult>;
 
 /** The clients of one database server. */
 export interface Clients {
@@ -39,6 +39,8 @@ export interface Limits {
 
 /** What the API is made from; the process owns all of it. */
 export interface ApiParts extends Clients {
+  /** Of the process: with an engine beside the API it is all. */
+  readonly role: 'api' | 'all';
   readonly limits: Limits;
   /** Where mutations go when the clients above are those of a standby, which takes no writes. */
   readonly primary?: Clients;
@@ -78,6 +80,8 @@ export interface Context extends Asker {
   readonly parts: ServedParts;
   /** Given when nobody waits for the answer any more. */
   readonly deadline: AbortSignal;
+  /** For the length of a mutation with the key of its request. */
+  actor: Actor;
   sql: Sql;
   prisma: Prisma;
   /** Taken once, so that all figures of an answer belong together; only a mutation takes a newer one. */

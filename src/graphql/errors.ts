@@ -5,6 +5,7 @@ import { isTimeout } from '../db/deadline.js';
 import { BackstopError, isCode } from '../errors.js';
 import type { UserError } from '../generated/graphql.js';
 import type { Context } from './context.js';
+import { MalformedValue } from './scalars.js';
 
 /** Names of input fields where the contract says it in another word than the rooms behind it. */
 const CONTRACT_NAMES: Readonly<Record<string, string>> = {
@@ -44,9 +45,18 @@ type Formatted = GraphQLFormattedError;
 export function maskFaults(formatted: Formatted, error: unknown): Formatted {
   const cause = unwrapResolverError(error);
   if (cause instanceof BackstopError) return { ...formatted, message: cause.message, extensions: { code: cause.code } };
+  if (isMalformedValue(error)) return { ...formatted, extensions: { ...formatted.extensions, code: 'BAD_USER_INPUT' } };
   if (isTimeout(cause)) return { ...formatted, message: 'the database took too long', extensions: { code: 'TIMEOUT' } };
   if (isMistake(cause)) return formatted;
   return { ...formatted, message: FAULT, extensions: { code: 'INTERNAL' } };
+}
+
+/**
+ * A value that is written into the document and that its scalar refuses. It is found when the document is validated, which
+ * gives it the code of that; the same value in a variable has the scalar's.
+ */
+function isMalformedValue(error: unknown): boolean {
+  return error instanceof GraphQLError && error.originalError instanceof MalformedValue;
 }
 
 /** Only what the list of codes has is told outside: a code that is not on it is nobody's promise. */

@@ -16,16 +16,29 @@ import type { Account } from '../risk/margin.js';
 import { fill, FLAT } from '../risk/position.js';
 import type { Context } from './context.js';
 import { freshnessOf } from './freshness.js';
+import { mayReadAsOwn } from './ownership.js';
 import { positionFigures, type Held } from './position-figures.js';
 import { toAdlScore, toldTo } from './position.js';
 
 /** Trades and prices, each, of one simulation. */
 const MOST_ROWS = 100;
 
-/** Judged by whose the account is before anything is made of the input: a refusal would tell of the account. */
 export interface MarginSimulationSource {
   readonly accountId: string;
-  readonly input: MarginSimulationInput;
+  readonly after: Supposed;
+}
+
+/**
+ * Whose the account is, is judged before anything is made of the input, since a refusal would tell of the account; what is
+ * refused is told whatever is asked of the simulation. Null: there is no such account, or none that the caller may see.
+ */
+export async function simulate(input: MarginSimulationInput, context: Context): Promise<MarginSimulationSource | null> {
+  const { book, loaders } = context;
+  const { accountExternalId: accountId } = input;
+  if ((await loaders.account.load(accountId)) === null) return null;
+  if (!(await mayReadAsOwn('MarginSimulation', { accountId }, context))) return null;
+  const prices = suppositions(input, book);
+  return { accountId, after: suppose(book, accountAfter(accountIn(book, accountId), input, book, prices), prices) };
 }
 
 export interface SimulatedPositionSource {
@@ -36,10 +49,6 @@ export interface SimulatedPositionSource {
 export const marginSimulationResolvers: MarginSimulationResolvers = {
   account: ({ accountId }) => ({ id: accountId }),
   before: ({ accountId }, _args, { book }) => suppose(book, accountIn(book, accountId)),
-  after: ({ accountId, input }, _args, { book }) => {
-    const prices = suppositions(input, book);
-    return suppose(book, accountAfter(accountIn(book, accountId), input, book, prices), prices);
-  },
 };
 
 export const simulatedPortfolioResolvers: SimulatedPortfolioResolvers = {

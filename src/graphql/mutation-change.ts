@@ -46,9 +46,9 @@ export const changeMutations: Pick<Required<MutationResolvers>, ChangeMutation> 
     try {
       await stopEngine(context.sql, context.actor, WATERFALL_JOB, input);
       const [engine] = await readJobs(context.sql, [WATERFALL_JOB]);
-      return { engine: engine ?? null, userErrors: [] };
+      return { engine: engine ?? null, userErrors: [], replayed: false };
     } catch (error) {
-      return { engine: null, userErrors: toUserErrors(error) };
+      return { engine: null, userErrors: toUserErrors(error), replayed: false };
     }
   },
   changeDecide: (_root, { input }, context) =>
@@ -75,8 +75,8 @@ async function answer(
     const id = await work(context.sql);
     await takeNewBook(context);
     const [change] = id === null ? [] : await readChanges(context.sql, [id]);
-    return { change: change ?? null, userErrors: [] };
+    return { change: change ?? null, userErrors: [], replayed: false };
   } catch (error) {
-    return { change: null, userErrors: toUserErrors(error, shape) };
+    return { change: null, userErrors: toUserErrors(error, shape), replayed: false };
   }
 }

@@ -1,7 +1,7 @@
 import { readMarginCalls } from '../db/read-accounts.js';
 import type { Sql } from '../db/connect.js';
 import type { AdminAction, AuditTarget } from '../db/record-audit.js';
-import { WATERFALL_JOB, type AlsoStore, type LapResult } from '../engine/run-lap.js';
+import { WATERFALL_JOB, type LapCompany, type LapResult } from '../engine/run-lap.js';
 import { BackstopError } from '../errors.js';
 import type { JobRunInput, JobRunPayload, MutationResolvers } from '../generated/graphql.js';
 import { contributeToFund, createAccount, createAsset, createFund, createTrader } from '../ingest/accounts.js';
@@ -117,7 +117,12 @@ export const venueMutations: VenueMutations = {
 
 const OWN_ID: InputShape = { names: { id: 'externalId' } };
 
-type Payload<K extends string, T> = Record<K, T | null> & { userErrors: ReturnType<typeof toUserErrors> };
+type Payload<K extends string, T> = Record<K, T | null> & {
+  userErrors: ReturnType<typeof toUserErrors>;
+  replayed: boolean;
+};
+
+const ACCEPTED = { userErrors: [], replayed: false };
 
 /** What a mutation asks for. */
 interface Asked extends InputShape {
@@ -139,9 +144,9 @@ async function change<K extends string, T>(
   try {
     const changed = await audited(context.sql, actionOf(context, asked), work);
     await takeNewBook(context);
-    return { [thing]: changed, userErrors: [] as ReturnType<typeof toUserErrors> } as Payload<K, T>;
+    return { [thing]: changed, ...ACCEPTED } as Payload<K, T>;
   } catch (error) {
-    return { [thing]: null, userErrors: toUserErrors(error, asked) } as Payload<K, T>;
+    return { [thing]: null, userErrors: toUserErrors(error, asked), replayed: false } as Payload<K, T>;
   }
 }
 
@@ -156,20 +161,21 @@ async function runJob(context: Context, fieldName: string, input: JobRunInput): 
   try {
     const result = await askForLap(context, fieldName, input);
     if (input.dryRun !== true) await takeNewBook(context);
-    if (result.kind === 'NOT_DUE') throw new Error('a round asked for by hand is always due');
-    if (result.kind !== 'RAN') return { outcome: result.kind, ...NOTHING_RAN, userErrors: [] };
+    if (result.kind === 'NOT_DUE' || result.kind === 'RAN_BEFORE')
+      throw new Error('a round asked for by hand is always due');
+    if (result.kind !== 'RAN') return { outcome: result.kind, ...NOTHING_RAN, ...ACCEPTED };
     const { round, at, digest: outcomeDigest, more, counts } = result;
-    return { outcome: 'RAN', round, at, outcomeDigest, more, counts: toCounts({ ...counts }), userErrors: [] };
+    return { outcome: 'RAN', round, at, outcomeDigest, more, counts: toCounts({ ...counts }), ...ACCEPTED };
   } catch (error) {
-    return { outcome: null, ...NOTHING_RAN, userErrors: toUserErrors(error) };
+    return { outcome: null, ...NOTHING_RAN, userErrors: toUserErrors(error), replayed: false };
   }
 }
 
 /** A dry run is a question: it can change nothing, and the audit log has nothing to say of it. */
 async function askForLap(context: Context, fieldName: string, input: JobRunInput): Promise<LapResult> {
   const { sql, parts } = context;
-  const run = (alsoStore?: AlsoStore): Promise<LapResult> => {
-    if (input.name === WATERFALL_JOB) return parts.runJob(input.dryRun === true, alsoStore);
+  const run = (company?: LapCompany): Promise<LapResult> => {
+    if (input.name === WATERFALL_JOB) return parts.runJob(input.dryRun === true, company);
     throw new BackstopError('NOT_FOUND', `name: no job ${input.name}`, { field: 'name' });
   };
   if (input.dryRun === true) return run();

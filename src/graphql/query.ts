@@ -12,6 +12,7 @@ import type { PositionFilter, QueryResolvers } from '../generated/graphql.js';
 import { sideOf } from '../risk/contract.js';
 import { keysetOf, parsePage, takeFrom, toConnection, type Page } from './connection.js';
 import { previewDeleverage } from './deleverage-preview.js';
+import { simulate } from './margin-simulation.js';
 import { nearPositions } from './near-positions.js';
 import { findNode } from './node.js';
 import { rowIdOf } from './node-id.js';
@@ -39,10 +40,7 @@ export const queryResolvers: QueryResolvers = {
   },
   account: async (_root, { externalId }, { loaders }) =>
     (await loaders.account.load(externalId)) === null ? null : { id: externalId },
-  marginSimulation: async (_root, { input }, { loaders }) => {
-    const { accountExternalId: accountId } = input;
-    return (await loaders.account.load(accountId)) === null ? null : { accountId, input };
-  },
+  marginSimulation: (_root, { input }, context) => simulate(input, context),
   accounts: (_root, args, { book }) => {
     const page = parsePage('accounts', args);
     const statuses = args.statuses ?? null;

@@ -28,6 +28,7 @@ import { nodeResolvers } from './node.js';
 import { adlIndicatorResolvers, positionResolvers } from './position.js';
 import { priceQuoteResolvers } from './price-quote.js';
 import { queryResolvers } from './query.js';
+import { withKeys } from './request-key.js';
 import { bigIntScalar, dateTimeScalar, decimalScalar } from './scalars.js';
 import { traderResolvers } from './trader.js';
 import { viewerResolvers } from './viewer.js';
@@ -38,7 +39,7 @@ export const resolvers: Resolvers = {
   BigInt: bigIntScalar,
   Query: queryResolvers,
   Subscription: subscriptionResolvers,
-  Mutation: { ...feedMutations, ...venueMutations, ...changeMutations },
+  Mutation: { ...feedMutations, ...withKeys({ ...venueMutations, ...changeMutations }) },
   Node: nodeResolvers,
   Account: accountResolvers,
   AdlIndicator: adlIndicatorResolvers,

@@ -60,6 +60,13 @@ function scalarOfText(
   });
 }
 
+/** Known by its class: what is found when a document is validated loses its code there. */
+export class MalformedValue extends GraphQLError {
+  constructor(message: string) {
+    super(message, { extensions: { code: 'BAD_USER_INPUT' } });
+  }
+}
+
 function refuse(message: string): never {
-  throw new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });
+  throw new MalformedValue(message);
 }

@@ -63,7 +63,7 @@ export async function createServer(parts: ApiParts): Promise<ApiServer> {
   const sockets = new SocketServer({ parts: served, schema, limiter });
   sockets.listenOn(app.server);
   serveOperations(app, {
-    alive: () => ({ role: 'api' }),
+    alive: () => ({ role: parts.role }),
     readiness: () => readinessOf(parts),
     metrics: parts.metrics,
     metricsToken: parts.metricsToken,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sql } from '../db/connect.js';
+import { removeOldKeys } from '../db/request-keys.js';
 import { removeUnneeded, THINNED, type Thinned } from '../db/retention.js';
 import { messageOf } from '../errors.js';
 import type { Log } from '../telemetry.js';
@@ -7,7 +8,8 @@ import type { Log } from '../telemetry.js';
 export interface RetentionOptions {
   readonly sql: Sql;
   readonly log: Log;
-  readonly days: number;
+  /** What happened or was stored within so many days stays; undefined: all prices and order books do. */
+  readonly days: number | undefined;
   /** Between two batches. */
   readonly pauseMs?: number;
   /** After everything old was looked at, or while another process is at it. */
@@ -23,7 +25,8 @@ const ROWS_PER_BATCH = 1000;
 const FROM_THE_BEGINNING = '0';
 
 /**
- * Removes old prices and order books that nothing needs, a batch at a time. Any number of processes may do it. Where it
+ * Removes keys of requests whose term is over and, where it is told to, old prices and order books that nothing needs, a
+ * batch at a time. Any number of processes may do it. Where it
  * is it keeps in mind alone: one that is killed leaves whole batches, and the next one looks from the beginning.
  */
 export class Retention {
@@ -49,16 +52,29 @@ export class Retention {
     const { log, restMs = REST_MS } = this.#options;
     while (!this.#stopping.signal.aborted) {
       try {
-        for (const table of THINNED) await this.#thin(table);
+        await this.#removeKeys();
+        const { days } = this.#options;
+        if (days !== undefined) for (const table of THINNED) await this.#thin(table, days);
       } catch (error) {
-        log.error({ error: messageOf(error) }, 'old prices and depth could not be removed; it is tried again');
+        log.error({ error: messageOf(error) }, 'old rows could not be removed; it is tried again');
       }
       await this.#wait(restMs);
     }
   }
 
-  async #thin(table: Thinned): Promise<void> {
-    const { sql, log, days, pauseMs = PAUSE_MS, atMost = ROWS_PER_BATCH } = this.#options;
+  async #removeKeys(): Promise<void> {
+    const { sql, log, pauseMs = PAUSE_MS, atMost = ROWS_PER_BATCH } = this.#options;
+    let removed = 0;
+    for (let batch = atMost; batch === atMost && !this.#stopping.signal.aborted;) {
+      batch = await removeOldKeys(sql, atMost);
+      removed += batch;
+      if (batch === atMost) await this.#wait(pauseMs);
+    }
+    if (removed > 0) log.info({ table: 'idempotency_key', removed }, 'old rows were removed');
+  }
+
+  async #thin(table: Thinned, days: number): Promise<void> {
+    const { sql, log, pauseMs = PAUSE_MS, atMost = ROWS_PER_BATCH } = this.#options;
     let after: string | null = FROM_THE_BEGINNING;
     let removed = 0;
     while (after !== null && !this.#stopping.signal.aborted) {

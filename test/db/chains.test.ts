@@ -228,6 +228,12 @@ describe('what is sealed', () => {
   });
 });
 
+it('a chain that there is not is refused by what there is', async () => {
+  await expect(db.sql`select * from verify_chain('FOO')`).rejects.toThrow(
+    'value for domain chain_name violates check constraint "a chain is AUDIT_LOG, FUND_LEDGER or DELEVERAGE"',
+  );
+});
+
 describe('the guards', () => {
   const refusalOf = async (statement: string): Promise<string> =>
     db.sql.unsafe(statement).then(

@@ -100,25 +100,6 @@ describe('the role backstop_reader', () => {
     await stateOf('reset default_transaction_read_only');
   });
 
-  it('may run only functions that change nothing', async () => {
-    const functions = await db.sql<{ name: string; volatile: boolean }[]>`
-      select proname as name, provolatile = 'v' as volatile from pg_proc
-      where pronamespace = 'public'::regnamespace and has_function_privilege('backstop_reader', oid, 'execute') order by 1`;
-    expect(functions.map(({ name, volatile }) => `${name}${volatile ? ' writes' : ''}`)).toEqual([
-      ...['backstop_now', 'ceil_fraction', 'chain_link_hash', 'chain_row_content', 'chain_row_hash', 'change_digest'],
-      ...[
-        'clamped_ratio',
-        'depth_side_is_sound',
-        'floor_fraction',
-        'price_of',
-        'truncated_fraction',
-        'utc_text',
-        'value_at',
-        'verify_chain',
-      ],
-    ]);
-  });
-
   it('belongs to nothing and owns nothing', async () => {
     const [role] = await db.sql`
       select rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls from pg_roles where rolname = 'backstop_reader'`;

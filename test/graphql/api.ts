@@ -70,6 +70,7 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
   const metrics = new Metrics();
   watchDatabase(metrics, sql);
   const server = await createServer({
+    role: 'api',
     sql: options.watchSql?.(apiSql) ?? apiSql,
     prisma: options.watchPrisma?.(prisma) ?? prisma,
     book,
@@ -81,7 +82,7 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
     metricsToken: options.metricsToken,
     limits,
     metrics,
-    runJob: (dryRun, alsoStore) => runLap(sql, { worker: 'test', dryRun, alsoStore }),
+    runJob: (dryRun, company) => runLap(sql, { worker: 'test', dryRun, company }),
   });
   const everything = await bearer();
   const ask: TestApi['ask'] = async (query, variables = {}, authorization = everything) => {

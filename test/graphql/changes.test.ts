@@ -162,7 +162,9 @@ describe('another person', () => {
   it('decides on what was seen, in time, on what there is, once', async () => {
     const change = await propose('bracketsChange', BRACKETS);
     const other = { ...change, digest: 'a'.repeat(64) };
-    expect(codeOf(await decideOn(api, other))).toBe('DIGEST_MISMATCH');
+    const mismatch = await decideOn(api, other);
+    expect(codeOf(mismatch)).toBe('DIGEST_MISMATCH');
+    expect(JSON.stringify(mismatch)).not.toContain(change.digest);
     expect(codeOf(await decideOn(api, { ...change, id: 'Change:999' }))).toBe('NOT_FOUND');
     const actor = { subject: 'tester', scopes: [], requestId: 'r' };
     const terms = { brackets: STEEP };

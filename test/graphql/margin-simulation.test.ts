@@ -198,10 +198,19 @@ describe('what an account would be', () => {
       expect([errors.length, message.split(': ')[0], path, extensions]).toEqual([
         1,
         field,
-        ['marginSimulation', 'after'],
+        ['marginSimulation'],
         { code },
       ]);
       expect(data).toEqual({ marginSimulation: null });
+      // Whatever is asked of it.
+      for (const field of ['account { externalId }', 'before { balance }', '__typename']) {
+        const query = `query($input: MarginSimulationInput!) { marginSimulation(input: $input) { ${field} } }`;
+        const told = await api.ask(query, { input: { accountExternalId: account, ...supposed } }, everything);
+        expect([field, told.errors[0].extensions, told.data]).toEqual([field, { code }, data]);
+      }
+      // To whom it is not his there is no such account.
+      const [mine] = [await suppose(account, supposed, await ownToken('alice'))];
+      expect([mine.data, mine.errors]).toEqual([{ marginSimulation: null }, undefined]);
     }
     await api.sql`update market set status = 'SETTLED' where id = 'ETHUSDT'`;
     await api.book.refresh();

@@ -169,10 +169,21 @@ describe('bad input', () => {
       const { status, data, errors } = await api.ask(query, { amount });
       expect([amount, status, data, errors[0].extensions.code]).toEqual([amount, 400, undefined, 'BAD_USER_INPUT']);
     }
-    const literal = await api.ask(
-      'mutation { transfersRecord(input: { transfers: [{ id: "x", accountId: "alice", assetSymbol: "USDT", amount: 12.5 }] }) { recorded } }',
-    );
-    expect(literal.errors[0].message).toContain('Decimal must be a string');
+    // Written into the document it is refused alike, and so is a time.
+    for (const [amount, at] of [
+      ['12.5', null],
+      ['"1e3"', null],
+      ['"1"', '"2025-02-30T00:00:00Z"'],
+      ['"1"', '1'],
+    ]) {
+      const transfer = `{ id: "x", accountId: "alice", assetSymbol: "USDT", amount: ${amount ?? ''}, at: ${at ?? 'null'} }`;
+      const literal = await api.ask(`mutation { transfersRecord(input: { transfers: [${transfer}] }) { recorded } }`);
+      expect([amount, literal.status, literal.data, literal.errors[0].extensions]).toEqual([
+        ...[amount, 400, undefined],
+        { code: 'BAD_USER_INPUT' },
+      ]);
+      expect(literal.errors[0].message).toMatch(at === null ? /^Decimal must be/ : /^DateTime must be/);
+    }
     expect(await fingerprintOf(api.sql)).toBe(before);
   });
 });

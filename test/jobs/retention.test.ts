@@ -2,6 +2,7 @@ import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { startApp } from '../../src/app.js';
 import { closeSql, openSql, type Sql } from '../../src/db/connect.js';
+import { removeOldKeys } from '../../src/db/request-keys.js';
 import { removeUnneeded, type Thinned } from '../../src/db/retention.js';
 import { runLap } from '../../src/engine/run-lap.js';
 import { Retention } from '../../src/jobs/retention.js';
@@ -258,6 +259,45 @@ describe('two at once, and one that dies', () => {
     const lines = said.map((line) => JSON.parse(line) as { msg: string; removed: number });
     expect(lines.every(({ msg }) => msg === 'old rows were removed')).toBe(true);
     expect(lines.reduce((total, { removed }) => total + removed, 0)).toBe(7);
+  });
+});
+
+describe('keys of requests', () => {
+  async function tellKeys(...days: number[]): Promise<void> {
+    for (const age of days) {
+      await db.sql`
+        with entry as (
+          insert into audit_entry (actor, scopes, action, input, request_id, outcome)
+          values ('tester', '{}', 'marketHalt', '{}', 'r', 'ACCEPTED') returning id)
+        insert into idempotency_key (caller, key, content_digest, audit_entry_id, recorded_at)
+        select 'tester', ${`k${String(age)}`}, repeat('0', 64), id, clock_timestamp() - ${age}::integer * interval '1 day'
+        from entry`;
+    }
+  }
+  const keys = async (): Promise<string[]> =>
+    (await db.sql<{ key: string }[]>`select key from idempotency_key order by key`).map(({ key }) => key);
+
+  it('go after seven days, in batches, whatever prices and order books do', async () => {
+    await tellKeys(6, 7, 8, 9);
+    const retention = new Retention({
+      ...{ sql: db.sql, log: createLog('silent'), days: undefined, pauseMs: 1, restMs: 1, atMost: 2 },
+    });
+    retention.start();
+    while ((await keys()).length > 1) continue;
+    await retention.stop();
+    expect(await keys()).toEqual(['k6']);
+    expect(await db.sql`select from audit_entry`).toHaveLength(4);
+  });
+
+  it('stay for seven days, whoever would remove or change them', async () => {
+    await tellKeys(6, 8);
+    expect(await refusalOf((sql) => sql`delete from idempotency_key where key = 'k6'`.execute())).toMatch(
+      /^Key k6 of tester is younger than seven days/,
+    );
+    expect(await refusalOf((sql) => sql`update idempotency_key set caller = 'x'`.execute())).toMatch(/never changed/);
+    expect(await refusalOf((sql) => sql`truncate idempotency_key`.execute())).toMatch(/never changed or removed/);
+    expect(await removeOldKeys(db.sql, 10)).toBe(1);
+    expect(await keys()).toEqual(['k6']);
   });
 });
 

@@ -1,10 +1,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { startApp } from '../../src/app.js';
 import { createEngineServer } from '../../src/jobs/engine-server.js';
 import { JobRunner } from '../../src/jobs/runner.js';
 import { Metrics } from '../../src/operations/metrics.js';
 import { createLog } from '../../src/telemetry.js';
 import { aliceGoesBankrupt, freshVenue, startApi, type ApiOptions, type TestApi } from '../graphql/api.js';
-import { bearer, TEST_SECRET } from '../support/access.js';
+import { bearer, TEST_ACCESS, TEST_SECRET } from '../support/access.js';
+import { createTestDatabase } from '../support/database.js';
+import { NO_LIMITS } from '../support/limits.js';
 
 const ends: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -60,6 +63,24 @@ describe('a process that answers queries', () => {
     const { status, body } = await get(api, '/readyz');
     expect([status, json(body)]).toMatchObject([503, { ready: false, reasons: [{ code: 'DATABASE' }] }]);
     expect(await get(api, '/healthz')).toMatchObject({ status: 200, body: '{"ok":true,"role":"api"}' });
+  });
+
+  it('says so when an engine runs in it as well', async () => {
+    const database = await createTestDatabase();
+    ends.push(() => database.drop());
+    const config = { host: '127.0.0.1', port: 0, corsOrigins: [], limits: NO_LIMITS, metricsToken: undefined };
+    for (const role of ['all', 'api'] as const) {
+      const app = await startApp({
+        databaseUrl: database.url,
+        config,
+        access: TEST_ACCESS,
+        log: createLog('silent'),
+        role,
+      });
+      const health = await fetch(new URL('/healthz', app.url));
+      await app.stop();
+      expect(await health.json()).toEqual({ ok: true, role });
+    }
   });
 
   it('is not ready with an old book', async () => {

@@ -156,7 +156,9 @@ describe('the commands that administer', () => {
     expect((await backstop('import', file('bad.ndjson'))).code).toBe(1);
     expect(await newest()).toMatchObject({ action: 'import', outcome: 'REFUSED', code: 'BAD_INPUT', after: null });
 
-    expect((await backstop('generate', '--positions', '1000')).code).toBe(1);
+    const refused = await backstop('generate', '--positions', '1000');
+    expect([refused.code, refused.out]).toEqual([1, '']);
+    expect(refused.err).not.toMatch(/positions/);
     expect(await newest()).toMatchObject({ action: 'generate', input: { positions: 1000, seed: 1 }, code: 'CONFLICT' });
 
     expect((await backstop('run', 'waterfall', '--dry-run')).code).toBe(0);

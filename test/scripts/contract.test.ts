@@ -1,7 +1,11 @@
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
-import { breakingChanges, mannersBroken } from '../../scripts/contract.js';
+import { breakingChanges, mutationsAmiss } from '../../scripts/contract.js';
 import { packageRoot } from '../../src/config.js';
 
 const read = (file: string): string => readFileSync(path.join(packageRoot, file), 'utf8');
@@ -16,7 +20,6 @@ function changed(from: string, to: string): string {
 describe('the contract that clients were promised', () => {
   it('is kept', () => {
     expect(breakingChanges(promised, read('schema.graphql'))).toEqual([]);
-    expect(mannersBroken(read('schema.graphql'))).toEqual([]);
   });
 
   it.each<[from: string, to: string, fault: RegExp]>([
@@ -49,23 +52,67 @@ describe('the contract that clients were promised', () => {
     expect(breakingChanges(promised, changed('"A batch of prices."', '"Prices."'))).toEqual([]);
   });
 
-  it('has manners, and would be told of a breach of them', () => {
+  it('has mutations of one make', () => {
     const bad = `
-      type Query { some_thing: thing connection: XConnection }
-      type thing { id: ID }
-      type XConnection { edges: [ID] }
-      enum Kind { lower }
-      input Wrong { kind: Kind }
-      type Mutation { act(a: Int): XConnection }`;
-    expect(mannersBroken(bad)).toEqual([
-      'Query.some_thing is not in camelCase.',
-      'thing is not in PascalCase.',
-      'Kind.lower is not in upper case.',
-      'Wrong does not end with Input or Filter.',
-      'Query.connection is a connection without first and after.',
-      'Mutation.act is a connection without first and after.',
+      type Query { thing: ID }
+      type Thing { id: ID }
+      input In { a: Int }
+      type Mutation { act(input: In): Thing do(input: In!, and: Int): Int }`;
+    expect(mutationsAmiss(bad)).toEqual([
       'Mutation.act does not take one input.',
       'Mutation.act returns no payload with userErrors.',
+      'Mutation.do does not take one input.',
+      'Mutation.do returns no payload with userErrors.',
     ]);
+    expect(mutationsAmiss(read('schema.graphql'))).toEqual([]);
+  });
+});
+
+describe('npm run schema:check', () => {
+  const check = promisify(execFile);
+  const run = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
+    check(process.execPath, ['--import', 'tsx', 'scripts/schema-check.ts', ...args], { cwd: packageRoot });
+
+  it('finds nothing amiss', async () => {
+    expect(await run()).toEqual({ stdout: 'The contract is kept.\n', stderr: '' });
+  });
+
+  it('fails for a breaking change, and for each breach of manners', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'backstop-contract-'));
+    const file = path.join(folder, 'schema.graphql');
+    const more = `
+      type Alone { id: ID! snake_case: Int }
+      extend type Query {
+        "Pages without an end."
+        pages: AssetConnection
+        "Old."
+        gone: Int @deprecated
+      }
+      "Assets."
+      type AssetConnection { "All." edges: [Asset] }
+      "Wrongly named." input Wrong { "One." one: Other }
+      "Lower." enum Other { "one" one }
+      extend type Mutation { "Counts." count(other: Wrong!): Int }`;
+    await writeFile(file, `${changed('  outcomeDigest: String\n', '  digest: String\n')}${more}`);
+    const failure = await run(file).catch((error: unknown) => error as { code: number; stderr: string });
+    await rm(folder, { recursive: true });
+    const { code, stderr } = failure as { code: number; stderr: string };
+    expect(code).toBe(1);
+    for (const fault of [
+      /JobRunPayload\.outcomeDigest was removed/,
+      /`Alone` is unreachable/,
+      /Description is required for type "Alone"/,
+      /"snake_case" should be in camelCase/,
+      /"Wrong" should contain the required pattern/,
+      /"one" should be in UPPER_CASE/,
+      /"other" should be named "input"/,
+      /scalar result type `Int` for field "count"/,
+      /reason is required for field "gone"/,
+      /must contain a field `pageInfo`/,
+      /must include forward pagination arguments/,
+      /Edge type must have "Edge" suffix/,
+      /Mutation\.count returns no payload with userErrors/,
+    ])
+      expect(stderr).toMatch(fault);
   });
 });

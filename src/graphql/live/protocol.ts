@@ -23,6 +23,7 @@ import { rateKeyOf, type RateLimiter } from '../rate-limit.js';
 import { refusal } from '../refusal.js';
 import { requestIdOf } from '../request-id.js';
 import { checkCost, PARSE_OPTIONS, validationRules } from '../request-limits.js';
+import { doAt } from './alarm.js';
 
 export interface ProtocolOptions {
   readonly parts: ServedParts;
@@ -33,6 +34,8 @@ export interface ProtocolOptions {
 /** Of a connection. */
 export interface Connection {
   readonly request: IncomingMessage;
+  /** Where it comes from, by the same rule as of a request. */
+  readonly address: string;
   close(code: number, reason: string): void;
   /** Called when it is closed. */
   onClose(listener: () => void): void;
@@ -44,8 +47,6 @@ export interface Connection {
 
 const MOST_STREAMS = 20;
 const HELLO_MS = 5000;
-/** The longest that a timer can be set for. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** The protocol graphql-transport-ws. It passes none of the API's plugins, so every limit of a request is kept here as well. */
 export function makeProtocol(options: ProtocolOptions): Server<Connection> {
@@ -74,14 +75,15 @@ export function makeProtocol(options: ProtocolOptions): Server<Connection> {
 
 /** False: the token is not valid, or too many have been tried. All that is begun on the connection ends with its token. */
 async function admit({ parts, limiter }: ProtocolOptions, connection: Connection, params: unknown): Promise<boolean> {
-  const { headers, socket } = connection.request;
+  const { address, request } = connection;
+  const { headers } = request;
   const given = (params as { readonly authorization?: unknown } | undefined)?.authorization;
   let caller = ANONYMOUS;
   try {
     try {
       caller = await callerOf(parts.verify, typeof given === 'string' ? given : headers.authorization);
     } finally {
-      await limiter?.take(rateKeyOf(caller.subject, socket.remoteAddress ?? ''));
+      await limiter?.take(rateKeyOf(caller.subject, address));
     }
   } catch {
     return false;
@@ -91,16 +93,11 @@ async function admit({ parts, limiter }: ProtocolOptions, connection: Connection
   connection.asker = { caller, actor: actorOf(caller, requestId), log: parts.log.child({ requestId }), outcome };
   const { expiresAt } = caller;
   if (expiresAt === null) return true;
-  const left = Math.max(0, expiresAt * 1000 - Date.now());
-  const timer = setTimeout(
-    () => {
+  connection.onClose(
+    doAt(expiresAt * 1000, () => {
       connection.close(CloseCode.Unauthorized, 'the token has expired');
-    },
-    Math.min(LONGEST_TIMER_MS, left),
+    }),
   );
-  connection.onClose(() => {
-    clearTimeout(timer);
-  });
   return true;
 }
 
@@ -108,12 +105,12 @@ async function admit({ parts, limiter }: ProtocolOptions, connection: Connection
 async function begin(
   { parts, schema, limiter }: ProtocolOptions,
   rules: readonly ValidationRule[],
-  { asker, request, gone }: Connection,
+  { asker, address, gone }: Connection,
   { query, operationName, variables }: SubscribePayload,
 ): Promise<ExecutionArgs | readonly GraphQLError[]> {
   if (asker === undefined) throw new Error('a stream that nobody asked for');
   try {
-    await limiter?.take(rateKeyOf(asker.caller.subject, request.socket.remoteAddress ?? ''));
+    await limiter?.take(rateKeyOf(asker.caller.subject, address));
     const document = parsed(query);
     const operation = getOperationAST(document, operationName);
     if (operation?.operation !== OperationTypeNode.SUBSCRIPTION)

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import proxyAddr from '@fastify/proxy-addr';
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL } from 'graphql-ws';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { messageOf } from '../../errors.js';
@@ -18,6 +19,8 @@ export class SocketServer {
   readonly #options: ProtocolOptions;
   readonly #sockets: WebSocketServer;
   readonly #protocol: ReturnType<typeof makeProtocol>;
+  /** What Fastify makes of the same list for requests; a socket passes it by. */
+  readonly #isTrusted: ReturnType<typeof proxyAddr.compile>;
   readonly #timer: NodeJS.Timeout;
   /** Had something to send at the last look, or owe an answer to its ping. */
   readonly #blocked = new WeakSet<WebSocket>();
@@ -26,6 +29,7 @@ export class SocketServer {
   constructor(options: ProtocolOptions) {
     this.#options = options;
     this.#protocol = makeProtocol(options);
+    this.#isTrusted = proxyAddr.compile([...options.parts.limits.trustedProxies]);
     this.#sockets = new WebSocketServer({
       noServer: true,
       maxPayload: LARGEST_MESSAGE_BYTES,
@@ -87,6 +91,7 @@ export class SocketServer {
     const gone = new AbortController();
     const connection: Connection = {
       request,
+      address: proxyAddr(request, this.#isTrusted),
       gone: gone.signal,
       close: (code, reason) => {
         socket.close(code, reason);
