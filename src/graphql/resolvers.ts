@@ -24,10 +24,16 @@ import { marketResolvers } from './market.js';
 import { changeMutations } from './mutation-change.js';
 import { feedMutations } from './mutation-feed.js';
 import { venueMutations } from './mutation-venue.js';
+import { reconciliationMutations } from './mutation-reconciliation.js';
 import { nodeResolvers } from './node.js';
 import { adlIndicatorResolvers, positionResolvers } from './position.js';
 import { priceQuoteResolvers } from './price-quote.js';
 import { queryResolvers } from './query.js';
+import {
+  reconciliationDifferenceResolvers,
+  reconciliationFactResolvers,
+  reconciliationResolvers,
+} from './reconciliation.js';
 import { bigIntScalar, dateTimeScalar, decimalScalar } from './scalars.js';
 import { traderResolvers } from './trader.js';
 import { viewerResolvers } from './viewer.js';
@@ -38,7 +44,7 @@ export const resolvers: Resolvers = {
   BigInt: bigIntScalar,
   Query: queryResolvers,
   Subscription: subscriptionResolvers,
-  Mutation: { ...feedMutations, ...venueMutations, ...changeMutations },
+  Mutation: { ...feedMutations, ...reconciliationMutations, ...venueMutations, ...changeMutations },
   Node: nodeResolvers,
   Account: accountResolvers,
   AdlIndicator: adlIndicatorResolvers,
@@ -62,6 +68,9 @@ export const resolvers: Resolvers = {
   Market: marketResolvers,
   Position: positionResolvers,
   PriceQuote: priceQuoteResolvers,
+  Reconciliation: reconciliationResolvers,
+  ReconciliationDifference: reconciliationDifferenceResolvers,
+  ReconciliationFact: reconciliationFactResolvers,
   SimulatedAdl: simulatedAdlResolvers,
   SimulatedPortfolio: simulatedPortfolioResolvers,
   SimulatedPosition: simulatedPositionResolvers,

@@ -23,7 +23,7 @@ const ROWS_PER_BATCH = 1000;
 const FROM_THE_BEGINNING = '0';
 
 /**
- * Removes old prices and order books that nothing needs, a batch at a time. Any number of processes may do it. Where it
+ * Removes old prices, order books and told snapshots that nothing needs, a batch at a time. Any number of processes may do it. Where it
  * is it keeps in mind alone: one that is killed leaves whole batches, and the next one looks from the beginning.
  */
 export class Retention {
@@ -51,7 +51,7 @@ export class Retention {
       try {
         for (const table of THINNED) await this.#thin(table);
       } catch (error) {
-        log.error({ error: messageOf(error) }, 'old prices and depth could not be removed; it is tried again');
+        log.error({ error: messageOf(error) }, 'old rows could not be removed; it is tried again');
       }
       await this.#wait(restMs);
     }
