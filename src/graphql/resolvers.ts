@@ -35,6 +35,7 @@ import {
   reconciliationResolvers,
 } from './reconciliation.js';
 import { bigIntScalar, dateTimeScalar, decimalScalar } from './scalars.js';
+import { tradeResolvers } from './trade.js';
 import { traderResolvers } from './trader.js';
 import { viewerResolvers } from './viewer.js';
 
@@ -74,6 +75,7 @@ export const resolvers: Resolvers = {
   SimulatedAdl: simulatedAdlResolvers,
   SimulatedPortfolio: simulatedPortfolioResolvers,
   SimulatedPosition: simulatedPositionResolvers,
+  Trade: tradeResolvers,
   Trader: traderResolvers,
   Viewer: viewerResolvers,
 };
