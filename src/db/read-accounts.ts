@@ -37,6 +37,22 @@ export interface LedgerRow {
   readonly kind: LedgerKind;
   readonly marketId: string | null;
   readonly at: Instant;
+  /** The exchange's id of the fact behind it. */
+  readonly externalId: string | null;
+  /** Of a trade that takes another one back: the exchange's id of that. */
+  readonly corrects: string | null;
+}
+
+function ledgerColumns(reader: Reader): ReturnType<Reader> {
+  return reader`e.id, e.account_id as "accountId", e.asset_id as "assetId", e.sequence, e.amount,
+    e.balance_after as "balanceAfter", e.kind, e.market_id as "marketId", e.at,
+    coalesce(t.external_id, m.external_id, u.external_id) as "externalId", t.corrects`;
+}
+
+function withFacts(reader: Reader): ReturnType<Reader> {
+  return reader`left join trade t on e.cause = 'TRADE' and t.id = e.cause_id
+    left join transfer m on e.cause = 'TRANSFER' and m.id = e.cause_id
+    left join funding u on e.cause = 'FUNDING' and u.id = e.cause_id`;
 }
 
 /** Newest first, of each account its own page; here `after` is the sequence of the last entry seen. */
@@ -46,13 +62,13 @@ export async function readLedger(
   page: PageRequest,
 ): Promise<LedgerRow[][]> {
   const rows = await reader<LedgerRow[]>`
-    select e.id, e.account_id as "accountId", e.asset_id as "assetId", e.sequence, e.amount,
-      e.balance_after as "balanceAfter", e.kind, e.market_id as "marketId", e.at
+    select ${ledgerColumns(reader)}
     from account a cross join lateral (
       select * from ledger_entry
       where account_id = a.id and asset_id = a.margin_asset_id
         and sequence < ${startOf(page, 'DOWN')}::bigint
       order by sequence desc limit ${page.limit}) e
+    ${withFacts(reader)}
     where a.id = any(${[...accountIds]}::text[])
     order by e.account_id, e.sequence desc`;
   return byParent(accountIds, rows, (row) => row.accountId);
@@ -60,9 +76,8 @@ export async function readLedger(
 
 export async function readLedgerEntries(reader: Reader, ids: readonly string[]): Promise<(LedgerRow | null)[]> {
   const rows = await reader<LedgerRow[]>`
-    select id, account_id as "accountId", asset_id as "assetId", sequence, amount, balance_after as "balanceAfter",
-      kind, market_id as "marketId", at
-    from ledger_entry where id = any(${[...ids]}::bigint[])`;
+    select ${ledgerColumns(reader)}
+    from ledger_entry e ${withFacts(reader)} where e.id = any(${[...ids]}::bigint[])`;
   return byId(ids, rows, (row) => row.id);
 }
 

@@ -1,10 +1,10 @@
-import type { Sql } from './connect.js';
+import type { Reader, Sql, Tx } from './connect.js';
 import { inTransaction } from './transaction.js';
 
 /** Held for the transaction that removes: one at a time, of any number of processes. */
 const RETENTION_LOCK = 4_207_315_894n;
 
-export const THINNED = ['price_mark', 'depth_snapshot'] as const;
+export const THINNED = ['price_mark', 'depth_snapshot', 'reconciliation_row'] as const;
 export type Thinned = (typeof THINNED)[number];
 
 export interface RetentionStep {
@@ -21,6 +21,8 @@ export interface RetentionOptions {
   /** Looks at so many rows at most. */
   readonly atMost: number;
 }
+
+type Fragment = ReturnType<Reader>;
 
 interface LookedAt {
   readonly id: string;
@@ -43,14 +45,11 @@ export async function removeUnneeded(
         now() - ${days}::integer * interval '24 hours' as "keptSince"`;
     if (turn?.isOurs !== true) return undefined;
     const { keptSince } = turn;
-    const isNeeded =
-      table === 'price_mark'
-        ? tx`price_mark_is_needed(t.id, t.market_id, t.external_id, t.at)`
-        : tx`depth_snapshot_is_needed(t.id, t.market_id, t.at)`;
+    const { time, isNeeded } = ruleOf(tx, table);
     const rows = await tx<LookedAt[]>`
       select t.id, o.old as "isOld", case when o.old then ${isNeeded} else true end as "isNeeded"
       from (select * from ${tx(table)} where id > ${after}::bigint order by id limit ${atMost}::integer) t
-      cross join lateral (select greatest(t.at, t.received_at) < ${keptSince}::timestamptz as old) o
+      cross join lateral (select ${time} < ${keptSince}::timestamptz as old) o
       order by t.id`;
     const ids = rows.filter((row) => !row.isNeeded).map(({ id }) => id);
     if (ids.length > 0) {
@@ -63,4 +62,23 @@ export async function removeUnneeded(
     const isEnd = last === undefined || rows.length < atMost || !rows.some(({ isOld }) => isOld);
     return { removed: ids.length, lookedTo: isEnd ? null : last.id };
   });
+}
+
+/** By which time a row is old, and what says that it is needed all the same. */
+function ruleOf(tx: Tx, table: Thinned): { readonly time: Fragment; readonly isNeeded: Fragment } {
+  switch (table) {
+    case 'price_mark':
+      return {
+        time: tx`greatest(t.at, t.received_at)`,
+        isNeeded: tx`price_mark_is_needed(t.id, t.market_id, t.external_id, t.at)`,
+      };
+    case 'depth_snapshot':
+      return {
+        time: tx`greatest(t.at, t.received_at)`,
+        isNeeded: tx`depth_snapshot_is_needed(t.id, t.market_id, t.at)`,
+      };
+    case 'reconciliation_row':
+      // Compared within 24 hours or never, and the youngest that may go are as old.
+      return { time: tx`t.received_at`, isNeeded: tx`false` };
+  }
 }

@@ -29,6 +29,7 @@ import {
   readSuspectPrices,
   type PolicyKey,
 } from '../db/read-markets.js';
+import { readDifferences, readFacts } from '../db/read-reconciliation.js';
 import { readLaterMarks } from '../db/read-later-marks.js';
 import { byId, type PageRequest } from '../db/read-page.js';
 import type { Prisma } from '../db/prisma.js';
@@ -79,6 +80,7 @@ export function makeLoaders(sql: Sql, prisma: Prisma) {
     laterMarks: one(readLaterMarks),
     skips: one(readSkips),
     job: one(readJobs),
+    reconciliationFacts: one(readFacts),
     eventFacts: one(readEventFacts),
     accountFacts: one(readAccountFacts),
     ledger: pages(readLedger),
@@ -89,6 +91,7 @@ export function makeLoaders(sql: Sql, prisma: Prisma) {
     eventsOfMarket: pages(readEventsOf),
     forcedTradesOfMarket: pages(readForcedTradesOf),
     runsOfJob: pages(readRunsOf),
+    differences: pages(readDifferences),
     marginCallsOfAccount: pageLoader((parents, page, statuses: CallStatuses) =>
       readMarginCallsOf(sql, parents, statuses, page),
     ),

@@ -6,12 +6,9 @@ import { recordTransfers, type Recorded } from '../ingest/transfers.js';
 import type { FeedPayload, MutationResolvers } from '../generated/graphql.js';
 import { toUserErrors, type InputShape } from './errors.js';
 
-type FeedMutations = Pick<
-  Required<MutationResolvers>,
-  'pricesRecord' | 'tradesRecord' | 'transfersRecord' | 'depthRecord' | 'fundingRecord'
->;
+export type FeedMutation = 'pricesRecord' | 'tradesRecord' | 'transfersRecord' | 'depthRecord' | 'fundingRecord';
 
-export const feedMutations: FeedMutations = {
+export const feedMutations: Pick<Required<MutationResolvers>, FeedMutation> = {
   pricesRecord: (_root, { input }, { sql }) =>
     record('prices', () =>
       recordPrices(

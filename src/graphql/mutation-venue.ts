@@ -15,12 +15,11 @@ import { takeNewBook, type Context } from './context.js';
 import { toUserErrors, type InputShape } from './errors.js';
 import { toCounts } from './job.js';
 import type { ChangeMutation } from './mutation-change.js';
+import type { FeedMutation } from './mutation-feed.js';
+import type { ReconciliationMutation } from './mutation-reconciliation.js';
 import { rowIdOf } from './node-id.js';
 
-type VenueMutations = Omit<
-  Required<MutationResolvers>,
-  'pricesRecord' | 'tradesRecord' | 'transfersRecord' | 'depthRecord' | 'fundingRecord' | ChangeMutation
->;
+type VenueMutations = Omit<Required<MutationResolvers>, FeedMutation | ReconciliationMutation | ChangeMutation>;
 
 export const venueMutations: VenueMutations = {
   assetCreate: (_root, { input }, context, { fieldName }) =>

@@ -17,6 +17,7 @@ const TYPES = [
   'MarginCall',
   'Market',
   'Position',
+  'Reconciliation',
   'Trader',
 ] as const;
 

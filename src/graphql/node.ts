@@ -4,6 +4,7 @@ import { readAuditEntries } from '../db/read-audit.js';
 import { readChanges } from '../db/read-changes.js';
 import { readRun } from '../db/read-jobs.js';
 import { readForcedTrades } from '../db/read-liquidations.js';
+import { readReconciliations } from '../db/read-reconciliation.js';
 import type { Context } from './context.js';
 import { parseNodeId, type NodeType } from './node-id.js';
 
@@ -54,6 +55,8 @@ async function findByKey(type: NodeType, key: string, context: Context): Promise
       return (await readAuditEntries(sql, [key]))[0] ?? null;
     case 'Change':
       return (await readChanges(sql, [key]))[0] ?? null;
+    case 'Reconciliation':
+      return (await readReconciliations(sql, [key]))[0] ?? null;
     case 'LedgerEntry':
       return (await readLedgerEntries(sql, [key]))[0] ?? null;
     case 'MarginCall':

@@ -7,6 +7,8 @@ import { readAllEvents } from '../db/read-deleverage.js';
 import { readAllJobs, readAllRuns } from '../db/read-jobs.js';
 import { readAllForcedTrades, readAllLiquidations } from '../db/read-liquidations.js';
 import { readAllMarkets } from '../db/read-markets.js';
+import { readAllReconciliations, readReconciliation } from '../db/read-reconciliation.js';
+import { readTrade } from '../db/read-trades.js';
 import { BackstopError } from '../errors.js';
 import type { PositionFilter, QueryResolvers } from '../generated/graphql.js';
 import { sideOf } from '../risk/contract.js';
@@ -99,6 +101,13 @@ export const queryResolvers: QueryResolvers = {
     const page = parsePage('changes', args);
     const rows = await readAllChanges(sql, args.statuses ?? null, keysetOf(page));
     return toConnection('changes', page, rows, ({ id }) => [id]);
+  },
+  trade: (_root, { externalId }, { sql }) => readTrade(sql, externalId),
+  reconciliation: (_root, { externalId }, { sql }) => readReconciliation(sql, externalId),
+  reconciliations: async (_root, args, { sql }) => {
+    const page = parsePage('reconciliations', args);
+    const rows = await readAllReconciliations(sql, keysetOf(page));
+    return toConnection('reconciliations', page, rows, ({ id }) => [id]);
   },
   chainVerification: (_root, { chain }, { sql }) => verifyChain(sql, chain),
   deleveragePreview: (_root, { input }, { book }) => previewDeleverage(input, book),

@@ -37,6 +37,7 @@ const LENGTHS: Readonly<Record<string, number>> = {
   'DeleverageLeg.markLater': 3,
   'AdlIndicator.toLowerLevel': 2,
   'MarketAdl.levelSizes': 5,
+  'ReconciliationDifference.lastFacts': 5,
 };
 /** A mutation is a transaction. */
 const COST_OF_MUTATION = 10;
@@ -49,6 +50,8 @@ const COSTLY: Readonly<Record<string, number>> = {
   'Query.deleveragePreview': 1000,
   // An account valued and searched for a place in every queue it stands in, before and after.
   'Query.marginSimulation': 1000,
+  // A whole book held against another one.
+  'Mutation.reconciliationFinish': 10_000,
   // A search of a queue by exact scores.
   'AdlIndicator.toLowerLevel': 20,
   // A whole book under other terms.

@@ -24,12 +24,19 @@ import { marketResolvers } from './market.js';
 import { changeMutations } from './mutation-change.js';
 import { feedMutations } from './mutation-feed.js';
 import { venueMutations } from './mutation-venue.js';
+import { reconciliationMutations } from './mutation-reconciliation.js';
 import { nodeResolvers } from './node.js';
 import { adlIndicatorResolvers, positionResolvers } from './position.js';
 import { priceQuoteResolvers } from './price-quote.js';
 import { queryResolvers } from './query.js';
+import {
+  reconciliationDifferenceResolvers,
+  reconciliationFactResolvers,
+  reconciliationResolvers,
+} from './reconciliation.js';
 import { withKeys } from './request-key.js';
 import { bigIntScalar, dateTimeScalar, decimalScalar } from './scalars.js';
+import { tradeResolvers } from './trade.js';
 import { traderResolvers } from './trader.js';
 import { viewerResolvers } from './viewer.js';
 
@@ -39,7 +46,11 @@ export const resolvers: Resolvers = {
   BigInt: bigIntScalar,
   Query: queryResolvers,
   Subscription: subscriptionResolvers,
-  Mutation: { ...feedMutations, ...withKeys({ ...venueMutations, ...changeMutations }) },
+  Mutation: {
+    ...feedMutations,
+    ...reconciliationMutations,
+    ...withKeys({ ...venueMutations, ...changeMutations }),
+  },
   Node: nodeResolvers,
   Account: accountResolvers,
   AdlIndicator: adlIndicatorResolvers,
@@ -63,9 +74,13 @@ export const resolvers: Resolvers = {
   Market: marketResolvers,
   Position: positionResolvers,
   PriceQuote: priceQuoteResolvers,
+  Reconciliation: reconciliationResolvers,
+  ReconciliationDifference: reconciliationDifferenceResolvers,
+  ReconciliationFact: reconciliationFactResolvers,
   SimulatedAdl: simulatedAdlResolvers,
   SimulatedPortfolio: simulatedPortfolioResolvers,
   SimulatedPosition: simulatedPositionResolvers,
+  Trade: tradeResolvers,
   Trader: traderResolvers,
   Viewer: viewerResolvers,
 };

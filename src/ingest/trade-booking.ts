@@ -1,10 +1,12 @@
 import { TOO_LARGE, type LedgerEntry, type LedgerKind } from '../db/record-ledger.js';
 import type { Party, TradedMarket } from '../db/record-parties.js';
+import { pastKey } from '../db/position-past.js';
 import type { PositionChange } from '../db/record-positions.js';
 import { value } from '../risk/contract.js';
-import { ZERO, type Decimal } from '../risk/decimal.js';
+import type { Decimal } from '../risk/decimal.js';
 import type { Instant } from '../risk/instant.js';
-import { fill, type Holding } from '../risk/position.js';
+import { fill, FLAT, type Fill, type Holding } from '../risk/position.js';
+import { takeBack, type PositionPast } from '../risk/position-past.js';
 import { refuse } from './parse.js';
 import type { TradeRow } from './trades.js';
 
@@ -18,14 +20,14 @@ export interface BookingState {
   readonly parties: ReadonlyMap<string, Party>;
   /** Positions by account, then market; moved on trade by trade. */
   readonly holdings: Map<string, Map<string, Holding>>;
+  /** Of positions that a correction changes, by `pastKey`; moved on as well. */
+  readonly pasts: ReadonlyMap<string, PositionPast>;
 }
 
 export interface BookedTrades {
   readonly positionChanges: PositionChange[];
   readonly ledger: LedgerEntry[];
 }
-
-const NOTHING: Holding = { size: ZERO, cost: ZERO };
 
 /** Each trade by itself and in order, so that how trades are batched changes nothing. */
 export function bookTrades(trades: readonly StoredTrade[], state: BookingState): BookedTrades {
@@ -66,7 +68,8 @@ function bookSide(trade: StoredTrade, side: TradeSide, state: BookingState, book
     const [held = ''] = own.keys();
     refuse(trade, side.field, `${party.id} is isolated and holds ${held}`, 'SECOND_POSITION_IN_ISOLATED_ACCOUNT');
   }
-  const { holding, realizedPnl } = fill(before ?? NOTHING, side.size, value(market, side.size, trade.price));
+  const filled = value(market, side.size, trade.price);
+  const { holding, realizedPnl } = bookFill(trade, side, before ?? FLAT, filled, state.pasts);
   for (const amount of [holding.size, holding.cost, realizedPnl]) {
     if (amount.abs().gte(TOO_LARGE))
       refuse(trade, 'size', `the position of ${party.id} would have more than 20 digits`);
@@ -79,7 +82,7 @@ function bookSide(trade: StoredTrade, side: TradeSide, state: BookingState, book
     cause: 'TRADE',
     causeId: trade.id,
     sizeChange: side.size,
-    costChange: holding.cost.minus((before ?? NOTHING).cost),
+    costChange: holding.cost.minus((before ?? FLAT).cost),
     realizedPnl,
     sizeAfter: holding.size,
     costAfter: holding.cost,
@@ -98,4 +101,19 @@ function bookSide(trade: StoredTrade, side: TradeSide, state: BookingState, book
     rowIndex: trade.rowIndex,
   });
   booked.ledger.push(entry(realizedPnl, 'REALIZED_PNL'), entry(side.fee.neg(), 'TRADING_FEE'));
+}
+
+function bookFill(
+  { key, marketId, corrects }: StoredTrade,
+  { accountId, size }: TradeSide,
+  holding: Holding,
+  filled: Decimal,
+  pasts: BookingState['pasts'],
+): Omit<Fill, 'closedSize'> {
+  const past = pasts.get(pastKey({ accountId, marketId }));
+  past?.fills.push({ tradeId: key, size, filled });
+  if (corrects === null) return fill(holding, size, filled);
+  if (past === undefined) throw new Error(`the past of what ${key} corrects was not loaded`);
+  past.corrected.add(corrects).add(key);
+  return takeBack(holding, { size, filled }, past);
 }

@@ -9,9 +9,20 @@ import { inTransaction } from '../db/transaction.js';
 import { ZERO, type Decimal } from '../risk/decimal.js';
 import { storeFresh } from './fresh-rows.js';
 import { checkHolds, checkPrice, checkSize, knownMarket, knownParty } from './market-facts.js';
-import { openRow, parseRows, readAmount, readAmountOr, readId, readInstant, refuse, type Optional } from './parse.js';
+import {
+  isAbsent,
+  openRow,
+  parseRows,
+  readAmount,
+  readAmountOr,
+  readId,
+  readInstant,
+  refuse,
+  type Optional,
+} from './parse.js';
 import type { KeyedFact } from './repeats.js';
 import { bookTrades } from './trade-booking.js';
+import { checkCorrections, loadPastsOf } from './trade-corrections.js';
 import type { Recorded } from './transfers.js';
 
 export interface TradeInput {
@@ -27,6 +38,8 @@ export interface TradeInput {
   readonly buyerFee?: Optional<string>;
   readonly sellerFee?: Optional<string>;
   readonly at?: Optional<string>;
+  /** The exchange's id of the trade that this one takes back, being its exact opposite. */
+  readonly corrects?: Optional<string>;
 }
 
 export interface TradeRow extends KeyedFact {
@@ -37,6 +50,7 @@ export interface TradeRow extends KeyedFact {
   readonly price: Decimal;
   readonly buyerFee: Decimal;
   readonly sellerFee: Decimal;
+  readonly corrects: string | null;
 }
 
 /** Trades as they happened, both sides at once. One after a halt, or against an advice, happened all the same. */
@@ -45,7 +59,7 @@ export async function recordTrades(sql: Sql, input: readonly TradeInput[]): Prom
   return inTransaction(sql, { isolation: 'read committed' }, (tx) => applyTrades(tx, rows));
 }
 
-const FIELDS = ['id', 'marketId', 'buyerId', 'sellerId', 'size', 'price', 'buyerFee', 'sellerFee', 'at'];
+const FIELDS = ['id', 'marketId', 'buyerId', 'sellerId', 'size', 'price', 'buyerFee', 'sellerFee', 'at', 'corrects'];
 
 function parseTrade(value: unknown, rowIndex: number): TradeRow {
   const row = openRow(value, FIELDS, rowIndex);
@@ -59,6 +73,7 @@ function parseTrade(value: unknown, rowIndex: number): TradeRow {
     buyerFee: readAmountOr(row, 'buyerFee', 'ANY', ZERO),
     sellerFee: readAmountOr(row, 'sellerFee', 'ANY', ZERO),
     at: readInstant(row, 'at'),
+    corrects: isAbsent(row, 'corrects') ? null : readId(row, 'corrects'),
     rowIndex,
   };
   if (trade.buyerId === trade.sellerId) refuse(row, 'sellerId', `${trade.sellerId} trades with itself`, 'SELF_TRADE');
@@ -84,11 +99,13 @@ async function applyTrades(tx: Tx, rows: readonly TradeRow[]): Promise<Recorded>
   const { fresh, duplicates } = await storeFresh(rows, {
     load: async (keys) =>
       new Map((await loadTrades(tx, keys)).map((t) => [t.externalId, { content: contentOf(t), at: t.at }])),
-    insert: (some) =>
-      insertTrades(
+    insert: async (some) => {
+      await checkCorrections(tx, some);
+      return insertTrades(
         tx,
         some.map((row) => ({ ...row, externalId: row.key, at: row.at ?? now })),
-      ),
+      );
+    },
   });
   if (fresh.length === 0) return { recorded: 0, duplicates };
   for (const { row } of fresh) {
@@ -97,9 +114,15 @@ async function applyTrades(tx: Tx, rows: readonly TradeRow[]): Promise<Recorded>
   }
   const accountIds = fresh.flatMap(({ row }) => [row.buyerId, row.sellerId]);
   await lockAccounts(tx, accountIds);
+  const holdings = await loadHoldings(tx, accountIds);
+  const pasts = await loadPastsOf(
+    tx,
+    fresh.map(({ row }) => row),
+    holdings,
+  );
   const booked = bookTrades(
     fresh.map(({ row, id }) => ({ ...row, id, at: row.at ?? now })),
-    { markets, parties, holdings: await loadHoldings(tx, accountIds) },
+    { markets, parties, holdings, pasts },
   );
   await writePositions(tx, booked.positionChanges);
   await appendLedger(tx, booked.ledger);
@@ -123,5 +146,6 @@ function checkTrade(row: TradeRow, market: TradedMarket, parties: ReadonlyMap<st
 function contentOf(trade: Omit<TradeRow, keyof KeyedFact>): string {
   const { marketId, buyerId, sellerId } = trade;
   const amounts = [trade.size, trade.price, trade.buyerFee, trade.sellerFee].map((amount) => amount.toFixed());
-  return [marketId, buyerId, sellerId, ...amounts].join(' ');
+  const correction = trade.corrects === null ? [] : [trade.corrects];
+  return [marketId, buyerId, sellerId, ...amounts, ...correction].join(' ');
 }

@@ -25,8 +25,8 @@ const ROWS_PER_BATCH = 1000;
 const FROM_THE_BEGINNING = '0';
 
 /**
- * Removes keys of requests whose term is over and, where it is told to, old prices and order books that nothing needs, a
- * batch at a time. Any number of processes may do it. Where it
+ * Removes keys of requests whose term is over and, where it is told to, old prices, order books and told snapshots that nothing
+ * needs, a batch at a time. Any number of processes may do it. Where it
  * is it keeps in mind alone: one that is killed leaves whole batches, and the next one looks from the beginning.
  */
 export class Retention {

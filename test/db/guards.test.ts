@@ -35,6 +35,7 @@ describe('history', () => {
     ...['margin_status_transition', 'margin_call_extension', 'liquidation', 'liquidation_fill', 'ranking'],
     ...['ranking_entry', 'deleverage_event', 'deleverage_leg', 'deleverage_skip', 'deficit_cover', 'forced_trade'],
     ...['position_change', 'ledger_entry', 'audit_entry', 'chain_link', 'change', 'change_decision', 'retention_run'],
+    ...['reconciliation', 'reconciliation_chunk', 'reconciliation_result', 'reconciliation_difference'],
   ];
 
   it.each(HISTORY)('%s is only added to', async (table) => {
@@ -99,6 +100,63 @@ describe('prices and order books', () => {
     );
     expect(await refusalOf(`truncate ${table} cascade`)).toMatch(/is history: rows are (added|never)/);
     expect(await refusalOf(`update ${table} set at = at`)).toMatch(/history|nothing else of it may change/);
+  });
+});
+
+describe('a reconciliation', () => {
+  const begun = `insert into reconciliation (external_id, as_of, begun_by) values ('s', now(), 'x');`;
+  const ofIt = `(select id from reconciliation where external_id = 's')`;
+  const chunk = (number: number, rows: number): string =>
+    `insert into reconciliation_chunk (reconciliation_id, number, row_count, digest) values (${ofIt}, ${String(number)}, ${String(rows)}, repeat('0', 64));`;
+  const rows = (...subjects: string[]): string =>
+    `insert into reconciliation_row (reconciliation_id, chunk, account_id, market_id, asset_id, amount)
+     values ${subjects.map((subject) => `(${ofIt}, 1, 'alice', ${subject}, 1)`).join(', ')};`;
+  const result = `insert into reconciliation_result (reconciliation_id, chunk_count, row_count, accounts_compared, accounts_differing, difference_count, finished_by)
+    values (${ofIt}, 1, 1, 1, 0, 0, 'x');`;
+  const difference = (theirs: string, ours: string): string =>
+    `insert into reconciliation_difference (reconciliation_id, ordinal, account_id, asset_id, theirs, ours) values (${ofIt}, 1, 'alice', 'USDT', ${theirs}, ${ours});`;
+  const [position, balance] = [`'BTCUSDT', null`, `null, 'USDT'`];
+
+  it('takes chunks with as many rows as they say, each once, and nothing after its end', async () => {
+    const whole = `${begun} ${chunk(1, 2)} ${rows(position, balance)} ${result}`;
+    expect(await refusalOf(whole)).toBeUndefined();
+    expect(await refusalOf(`${begun} ${chunk(1, 2)} ${rows(position)}`)).toBe(
+      'Chunk 1 has 2 rows that came with it: 1 cannot be added.',
+    );
+    expect(await refusalOf(`${begun} ${chunk(1, 2)} ${rows(position, position)}`)).toMatch(
+      /reconciliation_row_told_once/,
+    );
+    expect(await refusalOf(`${begun} ${chunk(1, 2)} ${rows(balance, balance)}`)).toMatch(
+      /reconciliation_row_told_once/,
+    );
+    expect(await refusalOf(`${begun} ${chunk(1, 1)} ${rows(`'BTCUSDT', 'USDT'`)}`)).toMatch(/violates check/);
+    expect(await refusalOf(`${whole} ${chunk(2, 0)}`)).toMatch(/is finished: nothing is added to it\.$/);
+    expect(await refusalOf(`${begun} ${chunk(1, 1001)}`)).toMatch(/violates check/);
+  });
+
+  it('is of an instant that was reached, and ends within a day', async () => {
+    expect(await refusalOf(begun.replace('now()', `now() + interval '1 hour'`))).toMatch(/violates check/);
+    const old = begun
+      .replace('begun_by)', 'begun_by, begun_at)')
+      .replace(/now\(\), 'x'/, `now() - interval '2 days', 'x', now() - interval '25 hours'`);
+    expect(await refusalOf(`${old} ${result}`)).toMatch(/was begun more than 24 hours ago\.$/);
+  });
+
+  it('holds what differs, and works the difference out', async () => {
+    const [most, least] = ['9'.repeat(20), `-${'9'.repeat(20)}`];
+    for (const [theirs, ours] of [
+      ['1', '2'],
+      ['0', 'null'],
+      ['null', '1'],
+      [most, least],
+    ] as const)
+      expect(await refusalOf(`${begun} ${difference(theirs, ours)}`)).toBeUndefined();
+    for (const [theirs, ours] of [
+      ['1', '1.0'],
+      ['null', '0'],
+      ['null', 'null'],
+    ] as const)
+      expect(await refusalOf(`${begun} ${difference(theirs, ours)}`)).toMatch(/violates check/);
   });
 });
 

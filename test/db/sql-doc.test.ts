@@ -3,6 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { packageRoot } from '../../src/config.js';
 import { sealChains } from '../../src/db/chains.js';
+import { addSnapshotChunk, finishSnapshot } from '../../src/ingest/reconciliation.js';
 import { dec } from '../../src/risk/decimal.js';
 import { CRASH_END, playCrash } from '../support/crash.js';
 import { createTestDatabase } from '../support/database.js';
@@ -38,9 +39,9 @@ const values = (rows: readonly Row[], ...columns: string[]): unknown[][] =>
 const plain = (amount: unknown): string => dec(String(amount)).toFixed();
 
 describe('docs/sql.md', () => {
-  it('has twelve numbered queries, and no other', () => {
-    expect(queries.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
-    expect([...text.matchAll(/```sql/g)]).toHaveLength(12);
+  it('has thirteen numbered queries, and no other', () => {
+    expect(queries.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+    expect([...text.matchAll(/```sql/g)]).toHaveLength(13);
   });
 
   it('1 and 2 find the account in most trouble', async () => {
@@ -137,5 +138,38 @@ describe('docs/sql.md', () => {
       ['PROPOSED', 'ann', null, true],
       ['APPLIED', 'ann', 'ben', true],
     ]);
+  });
+
+  it('13 finds where the exchange says something else', async () => {
+    const asOf = new Date().toISOString();
+    const positions = [{ accountId: 'nobody', marketId: 'BTCUSDT', size: '1' }];
+    for (const id of ['s1', 's2']) {
+      await addSnapshotChunk(db.sql, 'feed', { id, asOf, chunk: 1, positions, balances: [] });
+      await finishSnapshot(db.sql, 'feed', { id, chunks: 1, rows: 1 });
+    }
+    const rows = await answer(13);
+    const columns = [
+      'external_id',
+      'account_id',
+      'subject',
+      'theirs',
+      'ours',
+      'difference',
+      'last_fact',
+      'last_fact_id',
+      'last_change',
+    ];
+    expect(values(rows, ...columns).map((row) => row.join(' '))).toEqual([
+      's2 ann USDT  245 -245 DELEVERAGE  45',
+      's2 bob BTCUSDT  -1 1 TRADE halted 1',
+      's2 bob USDT  325 -325 TRADE halted 10',
+      's2 carl XRPUSDT  1010 -1010 TRADE grows 10',
+      's2 carl USDT  24 -24 TRANSFER deposit-carl 24',
+      's2 dora XRPUSDT  -1010 1010 TRADE grows -10',
+      's2 dora USDT  500 -500 TRANSFER deposit-dora 500',
+      's2 lp BTCUSDT  1 -1 TRADE halted -1',
+      's2 nobody BTCUSDT 1  1   ',
+    ]);
+    expect(rows[0]?.['last_at']).toBe('2025-10-10T21:11:01.000000Z');
   });
 });

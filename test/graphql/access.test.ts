@@ -49,6 +49,7 @@ const EVENT = 'deleverageEvent(id: "DeleverageEvent:1")';
 const MARKET = 'market(symbol: "BTCUSDT")';
 const PREVIEW = 'deleveragePreview(input: { marketSymbol: "BTCUSDT", side: SHORT, size: "4", price: "97" })';
 const SIMULATION = 'marginSimulation(input: { accountExternalId: "bob", transfer: "1" })';
+const RECONCILIATION = 'reconciliation(externalId: "s1")';
 const QUEUE = 'adlQueue(side: SHORT)';
 
 /** Of every type a way to it through a list or a field that others may try as well. */
@@ -126,6 +127,14 @@ const WAYS: readonly Way[] = [
   way('Change', VENUE, 'changes', 'edges', 'node'),
   way('ChangeImpact', VENUE, 'changes', 'edges', 'node', 'impact'),
   way('ChangeStatusImpact', VENUE, 'changes', 'edges', 'node', 'impact', 'statuses'),
+  way('Trade', VENUE, 'trade(externalId: "of-yan")'),
+  way('ReconciliationConnection', VENUE, 'reconciliations'),
+  way('ReconciliationEdge', VENUE, 'reconciliations', 'edges'),
+  way('Reconciliation', VENUE, RECONCILIATION),
+  way('ReconciliationDifferenceConnection', VENUE, RECONCILIATION, 'differences'),
+  way('ReconciliationDifferenceEdge', VENUE, RECONCILIATION, 'differences', 'edges'),
+  way('ReconciliationDifference', VENUE, RECONCILIATION, 'differences', 'edges', 'node'),
+  way('ReconciliationFact', VENUE, RECONCILIATION, 'differences', 'edges', 'node', 'lastFacts'),
   way('ChainVerification', VENUE, 'chainVerification(chain: AUDIT_LOG)'),
   way('PositionConnection', BOB, 'positions'),
   way('PositionEdge', BOB, 'positions', 'edges'),
@@ -147,6 +156,8 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
   'Market.adl': '(side: SHORT)',
   'Market.adlQueue': '(side: SHORT)',
   'Query.market': '(symbol: "BTCUSDT")',
+  'Query.reconciliation': '(externalId: "s1")',
+  'Query.trade': '(externalId: "of-yan")',
   'Query.chainVerification': '(chain: AUDIT_LOG)',
   'Query.account': '(externalId: "bob")',
   'Query.marginSimulation': '(input: { accountExternalId: "bob", transfer: "1" })',
@@ -211,6 +222,9 @@ describe('who may do what', () => {
     const sold = { id: 'of-yan', marketId: 'BTCUSDT', buyerId: 'lp-usdt', sellerId: 'yan', size: '4', price: '110' };
     await recordTrades(api.sql, [{ ...sold, at: new Date().toISOString() }]);
     await actOn(api, 'policyChange', { marketSymbol: 'BTCUSDT', policy: {}, reason: 'a test' }, 'change { id }');
+    const snapshot = { id: 's1', asOf: new Date().toISOString(), chunk: 1, positions: [], balances: [] };
+    await actOn(api, 'reconciliationRowsAdd', snapshot, 'reconciliation { id }');
+    await actOn(api, 'reconciliationFinish', { id: 's1', chunks: 1, rows: 0 }, 'reconciliation { id }');
     await api.sql`
       insert into margin_call (account_id, lap_id, transition_id, amount_required, equity, maintenance, called_at, deadline, latest_deadline, on_lapse)
       select 'bob', lap_id, id, 1, 1, 1, now(), now() + interval '1 hour', now() + interval '1 hour', 'REDUCE_ONLY'
@@ -374,7 +388,7 @@ describe('who may do what', () => {
   });
 
   const writerOf = (name: string): string =>
-    name === 'changeDecide' ? 'approver' : name.endsWith('Record') ? 'feed' : 'admin';
+    name === 'changeDecide' ? 'approver' : /Record$|^reconciliation/.test(name) ? 'feed' : 'admin';
 
   function mutationOf(name: string): string {
     const { name: payload } = fieldType(fieldOf('Mutation', name));

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Sql } from '../../src/db/connect.js';
 import type { Prisma } from '../../src/db/prisma.js';
 import { bearer } from '../support/access.js';
-import { freshVenue, startApi, type TestApi } from './api.js';
+import { actOn, freshVenue, startApi, type TestApi } from './api.js';
 
 const ACCOUNTS = 30;
 /** Loads of one kind may fall into two ticks or into one, as the answers come in. */
@@ -79,6 +79,16 @@ describe('statements of a request', () => {
       const small = await count(asked, 2);
       expect(await count(asked, 100)).toBeLessThanOrEqual(small + TICKS);
     }
+  });
+
+  it('do not grow with the page: what a reconciliation found, and why', async () => {
+    const snapshot = { id: 's1', asOf: new Date().toISOString(), chunk: 1, positions: [], balances: [] };
+    await actOn(api, 'reconciliationRowsAdd', snapshot, 'reconciliation { id }');
+    await actOn(api, 'reconciliationFinish', { id: 's1', chunks: 1, rows: 0 }, 'reconciliation { id }');
+    const query = `query($first: Int) { reconciliations { edges { node { differences(first: $first) { edges { node {
+      accountExternalId lastFacts { externalId } } } } } } } }`;
+    const small = await count(query, 2);
+    expect(await count(query, 100)).toBe(small);
   });
 
   it('do not grow with the page for whoever may see little of it: each object is judged, all of them at once', async () => {

@@ -62,17 +62,7 @@ it('random trades leave the same state to the last digit however they are batche
       fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 25, maxLength: 25 }),
       async (trades, sizes) => {
         run++;
-        const rows = trades.map(({ market, parties, size, price, fee }, index): TradeInput => {
-          const [buyer = '', seller = ''] = parties;
-          const marketId = market === 'linear' ? 'BTCUSDT' : 'BTCUSD';
-          const side = {
-            buyerId: `${buyer}-${market}`,
-            sellerId: `${seller}-${market}`,
-            buyerFee: fee,
-            sellerFee: '-0.000000000000000001',
-          };
-          return { id: `t-${run}-${index}`, marketId, size, price, ...side, at: '2025-10-10T21:00:00Z' };
-        });
+        const rows = toRows(trades, `t-${String(run)}`);
         await recordTrades(one.sql, rows);
         const left = [...rows];
         for (const size of sizes) {
@@ -89,7 +79,66 @@ it('random trades leave the same state to the last digit however they are batche
   await assertInvariants(many.sql);
 }, 60_000);
 
-async function stateOf({ sql }: TestDatabase): Promise<unknown> {
+it('a trade that is corrected leaves what would be without it, to the last digit, whatever stands between and however it is batched', async () => {
+  let run = 0;
+  // How many trades later it is corrected; below 0: never.
+  const delays = fc.array(fc.integer({ min: -5, max: 6 }), { minLength: 25, maxLength: 25 });
+  const sizes = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 50, maxLength: 50 });
+  await fc.assert(
+    fc.asyncProperty(story, delays, sizes, async (trades, delay, batches) => {
+      run++;
+      const rows = toRows(trades, `c-${String(run)}`);
+      const isKept = (_row: TradeInput, index: number): boolean => (delay[index] ?? -1) < 0;
+      await recordTrades(one.sql, rows.filter(isKept));
+      const told: TradeInput[] = [];
+      rows.forEach((row, index) => {
+        told.push(row);
+        rows.forEach((earlier, place) => {
+          const wait = delay[place] ?? -1;
+          if (wait >= 0 && place <= index && Math.min(place + wait, rows.length - 1) === index)
+            told.push(oppositeOf(earlier));
+        });
+      });
+      for (const size of batches) await recordTrades(many.sql, told.splice(0, size));
+      expect(told).toEqual([]);
+      const state = async (db: TestDatabase): Promise<unknown> => {
+        const { positions } = await stateOf(db);
+        return {
+          positions,
+          balances: [...(await db.sql`select account_id, amount from balance where amount <> 0 order by 1`)],
+        };
+      };
+      expect(await state(many)).toEqual(await state(one));
+    }),
+    { numRuns: 25 },
+  );
+  await assertInvariants(one.sql);
+  await assertInvariants(many.sql);
+}, 120_000);
+
+type Told = (typeof story extends fc.Arbitrary<infer S> ? S : never)[number];
+
+function toRows(trades: readonly Told[], name: string): TradeInput[] {
+  return trades.map(({ market, parties, size, price, fee }, index): TradeInput => {
+    const [buyer = '', seller = ''] = parties;
+    const marketId = market === 'linear' ? 'BTCUSDT' : 'BTCUSD';
+    const side = {
+      buyerId: `${buyer}-${market}`,
+      sellerId: `${seller}-${market}`,
+      buyerFee: fee,
+      sellerFee: '-0.000000000000000001',
+    };
+    return { id: `${name}-${String(index)}`, marketId, size, price, ...side, at: '2025-10-10T21:00:00Z' };
+  });
+}
+
+function oppositeOf({ id, buyerId, sellerId, buyerFee, ...trade }: TradeInput): TradeInput {
+  const sellerFee = buyerFee?.startsWith('-') === true ? buyerFee.slice(1) : `-${buyerFee ?? ''}`;
+  const sides = { buyerId: sellerId, sellerId: buyerId, buyerFee: '0.000000000000000001', sellerFee };
+  return { ...trade, id: `no-${id}`, ...sides, corrects: id };
+}
+
+async function stateOf({ sql }: TestDatabase): Promise<Record<string, unknown>> {
   return {
     positions: [...(await sql`select account_id, market_id, size, cost from position order by 1, 2`)],
     balances: [...(await sql`select account_id, amount, sequence from balance order by 1`)],

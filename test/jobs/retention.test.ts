@@ -5,12 +5,14 @@ import { closeSql, openSql, type Sql } from '../../src/db/connect.js';
 import { removeOldKeys } from '../../src/db/request-keys.js';
 import { removeUnneeded, type Thinned } from '../../src/db/retention.js';
 import { runLap } from '../../src/engine/run-lap.js';
+import { addSnapshotChunk, finishSnapshot } from '../../src/ingest/reconciliation.js';
 import { Retention } from '../../src/jobs/retention.js';
 import { createLog } from '../../src/telemetry.js';
 import { isEqual, verifyStoredEvent } from '../../src/verify-event.js';
 import { TEST_ACCESS } from '../support/access.js';
 import { assertInvariants } from '../support/checks.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { fingerprintOf } from '../support/fingerprint.js';
 import { NO_LIMITS } from '../support/limits.js';
 import { createTestVenue, type TestVenue } from '../support/venue.js';
 
@@ -189,6 +191,42 @@ describe('retention', () => {
     }
     expect(steps).toEqual([4, 0, 1]);
     expect(await left('price_mark')).toEqual(['5', '6', '7', '8', '10', '11']);
+  });
+});
+
+describe('what a snapshot told', () => {
+  it('goes when it is old, and what came of it stays', async () => {
+    await venue.account('alice', { deposit: '5' });
+    for (const id of ['old', 'young']) {
+      const snapshot = { id, asOf: at('21:30:00'), chunk: 1, positions: [] };
+      const balances = ['1', '2', '3'].map((amount) => ({ accountId: `a${amount}`, assetId: 'USDT', amount }));
+      await addSnapshotChunk(db.sql, 'feed', { ...snapshot, balances });
+      await finishSnapshot(db.sql, 'feed', { id, chunks: 1, rows: 3 });
+    }
+    await db.sql.begin(async (tx) => {
+      await tx`set local session_replication_role = replica`;
+      await tx`update reconciliation_row set received_at = now() - interval '24 hours 1 minute' where reconciliation_id = 1`;
+      await tx`update reconciliation_row set received_at = now() - interval '23 hours 59 minutes' where reconciliation_id = 2`;
+    });
+    const told = (): Promise<string> => fingerprintOf(db.sql, ['reconciliation_row', 'retention_run']);
+    const before = await told();
+    const remove = (sql: Sql, ids: number[]): Promise<unknown> =>
+      sql`delete from reconciliation_row where id = any(${ids}::integer[])`;
+    expect(await refusalOf((sql) => remove(sql, [1, 2, 3]))).toMatch(REFUSAL);
+    const recorded = (ids: number[]): Promise<string> =>
+      refusalOf(async (sql) => {
+        await sql`insert into retention_run (table_name, kept_since, removed)
+          values ('reconciliation_row', now() - interval '24 hours', ${ids.length}::integer)`;
+        await remove(sql, ids);
+      });
+    expect(await recorded([1, 2, 3])).toBe('taken');
+    expect(await recorded([1, 2, 4])).toMatch(REFUSAL);
+    expect(await refusalOf((sql) => sql`update reconciliation_row set amount = 0`)).toMatch(/is history/);
+    expect(await refusalOf((sql) => sql`truncate reconciliation_row`)).toMatch(/is history/);
+    expect(await removeUnneeded(db.sql, 'reconciliation_row', ALL)).toEqual({ removed: 3, lookedTo: null });
+    const left = await db.sql`select distinct reconciliation_id from reconciliation_row`;
+    expect([...left]).toEqual([{ reconciliation_id: '2' }]);
+    expect(await told()).toBe(before);
   });
 });
 
