@@ -47,6 +47,8 @@ export class Lap {
   readonly calls: ReadonlyMap<string, readonly CallFact[]>;
   /** Held at the start of the lap, by id. */
   readonly heldIds: readonly string[];
+  /** Exempt in this lap, held ones included, by id. */
+  readonly exemptIds: readonly string[];
   readonly #changed = new Map<string, Account>();
   readonly #valuations = new Map<string, AccountValuation>();
   readonly #depth = new Map<string, DepthLeft>();
@@ -59,6 +61,7 @@ export class Lap {
     this.book = book;
     this.calls = calls;
     this.heldIds = book.heldIds();
+    this.exemptIds = book.exemptIds();
   }
 
   get venue(): Book['venue'] {

@@ -11,11 +11,13 @@ import {
   lockWriters,
   type JobState,
 } from '../db/lap-inputs.js';
+import { loadExpiredExemptions } from '../db/record-exemptions.js';
 import { readClock } from '../db/record-notice.js';
 import { recordRun } from '../db/lap-state.js';
 import { inTransaction } from '../db/transaction.js';
 import { messageOf } from '../errors.js';
 import type { Instant } from '../risk/instant.js';
+import type { ExemptionEnded } from '../risk/outcome.js';
 import { Lap } from './lap.js';
 import { countsOf, skipsByReason, storeOutcome, type LapCounts } from './store-outcome.js';
 import { act, survey } from './waterfall.js';
@@ -209,12 +211,21 @@ async function begin(tx: Tx, options: LapOptions, take: Take): Promise<Begun | E
   return { job, at, taken: await take(tx, at) };
 }
 
-async function decideLap(tx: Tx, book: Book): Promise<Lap> {
-  const lap = new Lap(book, await loadStandingCalls(tx));
+async function decideLap(tx: Tx, taken: Book): Promise<Lap> {
+  const expired = await loadExpiredExemptions(tx, taken.exemptIds(), taken.at);
+  const lap = new Lap(withoutExemption(taken, expired), await loadStandingCalls(tx));
+  lap.outcome.exemptionsEnded.push(...expired);
   const troubles = survey(lap);
   if (troubles.length > 0) for (const depth of await loadDepthLeft(tx)) lap.setDepth(depth.marketId, depth);
   act(lap, troubles);
   return lap;
+}
+
+/** What expired counts no more in this lap, though it is stored with all else of the lap only. */
+function withoutExemption(book: Book, expired: readonly ExemptionEnded[]): Book {
+  if (expired.length === 0) return book;
+  const accounts = expired.flatMap(({ accountId }) => book.account(accountId) ?? []);
+  return book.with(accounts.map((account) => ({ ...account, exempt: false })));
 }
 
 async function recordFailure(

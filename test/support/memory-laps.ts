@@ -11,6 +11,7 @@ import type { Account, VenueParams } from '../../src/risk/margin.js';
 import {
   STALE_AFTER_MS,
   depthText,
+  exemptIdsOf,
   marketIdOf,
   OPENING,
   openingLines,
@@ -50,7 +51,7 @@ export class MemoryLaps {
   constructor(plan: BookPlan, bookOf: (state: WholeState) => Book = columnBookOf) {
     this.#plan = plan;
     this.#bookOf = bookOf;
-    this.#state = openingState(openingLines(plan));
+    this.#state = openingState(openingLines(plan), exemptIdsOf(plan));
   }
 
   /** For tests that ask for the same laps on the same book in another order. */
@@ -182,7 +183,7 @@ export function causeAccount(
 }
 
 /** The lines of a book as the state that a lap loads. */
-function openingState(lines: readonly BookLine[]): WholeState {
+function openingState(lines: readonly BookLine[], exemptIds: readonly string[]): WholeState {
   const accounts = new Map<string, Mutable<Account>>();
   const markets = new Map<string, MarketState>();
   const funds = new Map<string, FundState>();
@@ -214,6 +215,7 @@ function openingState(lines: readonly BookLine[]): WholeState {
     } else if (line.type === 'venueParameters') venue = venueOf(line);
   }
   if (venue === undefined) throw new Error('no venue parameters');
+  for (const id of exemptIds) accountOf(id).exempt = true;
   const ordered = new Map([...accounts].sort(([a], [b]) => (a < b ? -1 : 1)));
   return {
     at: OPENING,
@@ -227,7 +229,7 @@ function openingState(lines: readonly BookLine[]): WholeState {
 }
 
 function emptyAccount(id: string, kind: Account['kind'], mode: Account['mode'], marginAssetId: string): Account {
-  return { id, kind, mode, marginAssetId, balance: ZERO, positions: new Map() };
+  return { id, kind, mode, marginAssetId, exempt: false, balance: ZERO, positions: new Map() };
 }
 
 function marketState(line: Extract<BookLine, { type: 'market' }>): MarketState {

@@ -29,6 +29,7 @@ export interface AccountPlan {
   readonly mode: 'CROSS' | 'ISOLATED';
   /** Picks the margin asset, by the asset of that market. */
   readonly home: number;
+  readonly exempt: boolean;
   readonly balance: string;
 }
 
@@ -121,6 +122,9 @@ export const marketIdOf = (market: number): string => `M${market}`;
 export const fundIdOf = (plan: BookPlan, market: number): string => `fund-${shapeOf(plan, market).settlementAssetId}`;
 export const providerIdOf = (plan: BookPlan, market: number): string => `lp-${shapeOf(plan, market).settlementAssetId}`;
 export const accountIdOf = (account: number): string => ACCOUNT_IDS[account] ?? `x${account}`;
+/** A book line does not tell of it. */
+export const exemptIdsOf = (plan: BookPlan): string[] =>
+  plan.accounts.flatMap(({ exempt }, index) => (exempt ? [accountIdOf(index)] : []));
 const assetOf = (plan: BookPlan, account: AccountPlan): string =>
   shapeOf(plan, account.home % plan.markets.length).settlementAssetId;
 

@@ -52,7 +52,12 @@ export const bookPlanOf = (laps: { minLength: number; maxLength: number }): fc.A
   fc.record({
     markets: fc.array(marketPlan, { minLength: 1, maxLength: MARKETS }),
     accounts: fc.array(
-      fc.record({ mode: fc.constantFrom('CROSS', 'CROSS', 'ISOLATED'), home: fc.nat(MARKETS - 1), balance }),
+      fc.record({
+        mode: fc.constantFrom('CROSS', 'CROSS', 'ISOLATED'),
+        home: fc.nat(MARKETS - 1),
+        exempt: fc.constantFrom(false, false, false, true),
+        balance,
+      }),
       { minLength: 3, maxLength: 14 },
     ),
     trades: fc.array(
