@@ -17,7 +17,6 @@ import { recordRun } from '../db/lap-state.js';
 import { inTransaction } from '../db/transaction.js';
 import { messageOf } from '../errors.js';
 import type { Instant } from '../risk/instant.js';
-import type { ExemptionEnded } from '../risk/outcome.js';
 import { Lap } from './lap.js';
 import { countsOf, skipsByReason, storeOutcome, type LapCounts } from './store-outcome.js';
 import { act, survey } from './waterfall.js';
@@ -211,21 +210,13 @@ async function begin(tx: Tx, options: LapOptions, take: Take): Promise<Begun | E
   return { job, at, taken: await take(tx, at) };
 }
 
-async function decideLap(tx: Tx, taken: Book): Promise<Lap> {
-  const expired = await loadExpiredExemptions(tx, taken.exemptIds(), taken.at);
-  const lap = new Lap(withoutExemption(taken, expired), await loadStandingCalls(tx));
-  lap.outcome.exemptionsEnded.push(...expired);
+async function decideLap(tx: Tx, book: Book): Promise<Lap> {
+  const expired = await loadExpiredExemptions(tx, book.exemptIds(), book.at);
+  const lap = new Lap(book, await loadStandingCalls(tx), expired);
   const troubles = survey(lap);
   if (troubles.length > 0) for (const depth of await loadDepthLeft(tx)) lap.setDepth(depth.marketId, depth);
   act(lap, troubles);
   return lap;
-}
-
-/** What expired counts no more in this lap, though it is stored with all else of the lap only. */
-function withoutExemption(book: Book, expired: readonly ExemptionEnded[]): Book {
-  if (expired.length === 0) return book;
-  const accounts = expired.flatMap(({ accountId }) => book.account(accountId) ?? []);
-  return book.with(accounts.map((account) => ({ ...account, exempt: false })));
 }
 
 async function recordFailure(

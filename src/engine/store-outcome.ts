@@ -33,6 +33,7 @@ export interface LapCounts {
   readonly legs: number;
   readonly skips: number;
   readonly badDebts: number;
+  readonly exemptionsEnded: number;
 }
 
 export function countsOf(lap: Lap): LapCounts {
@@ -50,6 +51,7 @@ export function countsOf(lap: Lap): LapCounts {
     legs: total(outcome.events.map((e) => e.legs)),
     skips: total(outcome.events.map((e) => e.skips)),
     badDebts: outcome.covers.filter((cover) => cover.badDebt.gt(0)).length,
+    exemptionsEnded: outcome.exemptionsEnded.length,
   };
 }
 

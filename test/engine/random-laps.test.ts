@@ -12,6 +12,7 @@ const RUNS = 300;
 describe('a random lap', () => {
   it('keeps every invariant', () => {
     const seen = {
+      expired: 0,
       exempt: 0,
       exemptAtMark: 0,
       liquidations: 0,
@@ -43,6 +44,7 @@ describe('a random lap', () => {
           seen.covers += outcome.covers.length;
           seen.halts += outcome.halts.length;
           seen.held += lap.heldIds.length;
+          seen.expired += outcome.exemptionsEnded.length;
           seen.lapsed += outcome.callsEnded.filter((end) => end.status === 'LAPSED').length;
         }
       }),

@@ -11,7 +11,8 @@ import type { Account, VenueParams } from '../../src/risk/margin.js';
 import {
   STALE_AFTER_MS,
   depthText,
-  exemptIdsOf,
+  EVER,
+  exemptionsOf,
   marketIdOf,
   OPENING,
   openingLines,
@@ -51,7 +52,10 @@ export class MemoryLaps {
   constructor(plan: BookPlan, bookOf: (state: WholeState) => Book = columnBookOf) {
     this.#plan = plan;
     this.#bookOf = bookOf;
-    this.#state = openingState(openingLines(plan), exemptIdsOf(plan));
+    this.#state = openingState(
+      openingLines(plan),
+      exemptionsOf(plan).map(({ accountId }) => accountId),
+    );
   }
 
   /** For tests that ask for the same laps on the same book in another order. */
@@ -65,7 +69,7 @@ export class MemoryLaps {
     const told = this.#plan.laps[index];
     if (told === undefined) throw new Error('no such lap');
     this.#state = { ...this.#state, at, marks: this.#marksAt(told, lapTime(index), at), funds: this.#fundsAt(at) };
-    const lap = new Lap(this.#bookOf(this.#state), new Map(this.#calls));
+    const lap = new Lap(this.#bookOf(this.#state), new Map(this.#calls), this.#expiredAt(at));
     const troubles = survey(lap);
     if (troubles.length > 0)
       for (const depth of this.#depths(told))
@@ -73,6 +77,14 @@ export class MemoryLaps {
     act(lap, troubles);
     this.#carry(lap);
     return lap;
+  }
+
+  #expiredAt(at: Instant): { accountId: string; version: number }[] {
+    return exemptionsOf(this.#plan)
+      .filter(({ accountId }) => this.#state.accounts.get(accountId)?.exempt === true)
+      .filter(({ laps }) => laps !== EVER && lapTime(laps) <= at)
+      .map(({ accountId }) => ({ accountId, version: 1 }))
+      .sort((a, b) => (a.accountId < b.accountId ? -1 : 1));
   }
 
   #marksAt(told: LapPlan, priceAt: Instant, at: Instant): Map<string, MarkFact> {
@@ -133,6 +145,7 @@ export class MemoryLaps {
     this.#carryCalls(lap, caused);
     this.#carryPayments(lap);
     const accounts = new Map(this.#state.accounts);
+    for (const { accountId } of outcome.exemptionsEnded) accounts.set(accountId, lap.account(accountId));
     for (const account of lap.changed()) accounts.set(account.id, account);
     this.#state = { ...this.#state, accounts, markets, lastStatuses };
   }

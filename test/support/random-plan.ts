@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import {
   BRACKETS,
+  EVER,
   SHAPES,
   type BookPlan,
   type DepthPlan,
@@ -55,7 +56,7 @@ export const bookPlanOf = (laps: { minLength: number; maxLength: number }): fc.A
       fc.record({
         mode: fc.constantFrom('CROSS', 'CROSS', 'ISOLATED'),
         home: fc.nat(MARKETS - 1),
-        exempt: fc.constantFrom(false, false, false, true),
+        exemptLaps: fc.constantFrom(0, 0, 0, 0, 1, 2, EVER),
         balance,
       }),
       { minLength: 3, maxLength: 14 },
