@@ -2,6 +2,7 @@ import type { Sql, Tx } from '../db/connect.js';
 import type { ProposedChange } from '../db/read-changes.js';
 import type { Actor } from '../db/record-audit.js';
 import { insertDecision, lockChange, wasApplied, type Decision } from '../db/record-changes.js';
+import { standBetweenLaps } from '../db/record-exemptions.js';
 import { inTransaction } from '../db/transaction.js';
 import { BackstopError } from '../errors.js';
 import { audited, recordAround } from '../ingest/audited.js';
@@ -70,14 +71,16 @@ function checkDecision(change: ProposedChange | null, decision: Decision): asser
 /** In force it is the proposer's change; in the audit log it is the act of whoever let it come into force. */
 async function applyChange(tx: Tx, actor: Actor, change: ProposedChange): Promise<void> {
   const { kind, targetType: type, targetId: id, reason } = change;
-  const { action: name, endsState, open } = KINDS[kind];
+  const { action: name, endsState, betweenLaps = false, open } = KINDS[kind];
   const { version = null, ...terms } = JSON.parse(change.payload) as Terms;
   const input = { changeId: change.id, ...terms };
   const opened = open(id, terms, { changedBy: change.proposedBy, reason });
   // The key of the request is the decision's.
   const approver = { ...actor, key: undefined };
+  // Before the target is locked: a lap takes them in this order.
+  if (betweenLaps) await standBetweenLaps(tx);
   await recordAround(tx, { actor: approver, name, target: { type, id }, input, reason }, async (work) => {
-    const made = await opened.apply(work);
+    const made = await opened.apply(work, change.id);
     if (made !== version)
       throw new BackstopError('CONFLICT', `changeId: another version than ${String(version)} is due by now`, AT_CHANGE);
     if (endsState && (await wasApplied(work, change, change.proposedAt)))

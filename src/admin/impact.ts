@@ -3,10 +3,11 @@ import type { Book } from '../book/book.js';
 import type { ProposedChange } from '../db/read-changes.js';
 import type { Circumstances, MarketState } from '../db/risk-state.js';
 import { maintenanceOf, makeSchedule } from '../risk/brackets.js';
-import { value } from '../risk/contract.js';
+import { sideOf, value, type Side } from '../risk/contract.js';
 import { dec, ZERO, type Decimal } from '../risk/decimal.js';
 import { isOlderThan, type Instant } from '../risk/instant.js';
 import type { MarginStatus } from '../risk/margin.js';
+import type { PublishedRanking } from '../risk/ranking.js';
 import { parsePolicy, parseBrackets } from '../ingest/markets.js';
 import type { Terms } from './kinds.js';
 
@@ -19,6 +20,22 @@ export interface StatusImpact {
   readonly newAccounts: number;
   /** What those hold in the market, as notional in its settlement asset. */
   readonly newNotional: Decimal;
+}
+
+/** Of a queue in which the account of an exemption has a position. */
+export interface QueueImpact {
+  readonly marketId: string;
+  readonly side: Side;
+  /** Of the account, contracts without sign. */
+  readonly size: Decimal;
+  /** Null: a price was never received. */
+  readonly notional: Decimal | null;
+  readonly lengthBefore: number;
+  readonly lengthAfter: number;
+  readonly sizeBefore: Decimal;
+  readonly sizeAfter: Decimal;
+  /** Of others. */
+  readonly levelsChanged: number;
 }
 
 /** What a change would do, were it applied now. Null where its kind does nothing of the sort. */
@@ -34,6 +51,8 @@ export interface Impact {
   readonly maintenanceAfter: Decimal | null;
   /** Positions of the market that would have another level. */
   readonly levelsChanged: number | null;
+  /** By market. */
+  readonly queues: readonly QueueImpact[] | null;
   /** Of the fund. */
   readonly balanceBefore: Decimal | null;
   readonly balanceAfter: Decimal | null;
@@ -63,7 +82,13 @@ export async function findImpact({ kind, targetId, payload }: ProposedChange, su
     }
     return kind === 'MARKET_RESUME' ? resumed(circumstances, targetId) : circumstances;
   });
-  const none = { judgedAgain: null, maintenanceBefore: null, maintenanceAfter: null, levelsChanged: null };
+  const none = {
+    judgedAgain: null,
+    maintenanceBefore: null,
+    maintenanceAfter: null,
+    levelsChanged: null,
+    queues: null,
+  };
   const impact: Impact = {
     computedAt: now.at,
     statuses: await compareStatuses(now, then, targetId),
@@ -87,6 +112,9 @@ export async function findImpact({ kind, targetId, payload }: ProposedChange, su
     }
     case 'MARKET_RESUME':
       return { ...impact, judgedAgain: now.heldIds().length - then.heldIds().length };
+    case 'EXEMPTION_GRANT':
+    case 'EXEMPTION_END':
+      return { ...impact, queues: await compareQueues(now, targetId, kind === 'EXEMPTION_GRANT') };
     case 'ENGINE_START':
       return impact;
   }
@@ -151,14 +179,40 @@ async function maintenanceIn(book: Book, marketId: string): Promise<Decimal | nu
 
 async function countLevels(now: Book, then: Book, marketId: string): Promise<number> {
   let changed = 0;
-  for (const side of ['LONG', 'SHORT'] as const) {
-    const [before, after] = [now.ranking(marketId, side), then.ranking(marketId, side)];
-    for await (const rank of inSlices(Array.from({ length: after.queueLength }, (_, k) => k + 1))) {
-      const last = before.rankOf(after.accountAt(rank));
-      if (last === null || before.levelAt(last) !== after.levelAt(rank)) changed++;
-    }
+  for (const side of ['LONG', 'SHORT'] as const)
+    changed += await countLevelsIn(now.ranking(marketId, side), then.ranking(marketId, side));
+  return changed;
+}
+
+async function countLevelsIn(before: PublishedRanking, after: PublishedRanking, except?: string): Promise<number> {
+  let changed = 0;
+  for await (const rank of inSlices(Array.from({ length: after.queueLength }, (_, k) => k + 1))) {
+    const accountId = after.accountAt(rank);
+    const last = before.rankOf(accountId);
+    if (accountId !== except && (last === null || before.levelAt(last) !== after.levelAt(rank))) changed++;
   }
   return changed;
+}
+
+/** The queues of the account as they are, and with the account exempt or not. */
+async function compareQueues(now: Book, accountId: string, exempt: boolean): Promise<QueueImpact[]> {
+  const account = now.account(accountId);
+  // A book that is behind the proposal by a moment.
+  if (account === undefined) return [];
+  const then = now.with([{ ...account, exempt }]);
+  const impacts: QueueImpact[] = [];
+  for (const [marketId, { size }] of account.positions) {
+    const [market, mark, side] = [now.markets.get(marketId), now.marks.get(marketId), sideOf(size)];
+    const [before, after] = [now.ranking(marketId, side), then.ranking(marketId, side)];
+    impacts.push({
+      ...{ marketId, side, size: size.abs() },
+      notional: market === undefined || mark === undefined ? null : value(market, size, mark.price).abs(),
+      ...{ lengthBefore: before.queueLength, lengthAfter: after.queueLength },
+      ...{ sizeBefore: before.queueSize, sizeAfter: after.queueSize },
+      levelsChanged: await countLevelsIn(before, after, accountId),
+    });
+  }
+  return impacts.sort((a, b) => (a.marketId < b.marketId ? -1 : 1));
 }
 
 /** Other requests are answered in between. */

@@ -5,6 +5,7 @@ import type { Tx } from '../db/connect.js';
 import type { Change } from '../db/venue.js';
 import { BackstopError } from '../errors.js';
 import { parseWithdrawal, withdrawFromFund } from '../ingest/accounts.js';
+import { endExemption, grantExemption, parseExemptionEnd, parseExemptionGrant } from '../ingest/exemptions.js';
 import { applyStatusChange, parseStatusChange } from '../ingest/market-status.js';
 import { applyBrackets, applyPolicy, parseBrackets, parsePolicy } from '../ingest/markets.js';
 
@@ -15,7 +16,7 @@ export type Terms = Readonly<Record<string, unknown>>;
 export interface OpenedChange {
   readonly terms: Terms;
   /** Puts it in force, or refuses; the version that it became, where it became one. */
-  readonly apply: (tx: Tx) => Promise<number | null>;
+  readonly apply: (tx: Tx, changeId: string) => Promise<number | null>;
 }
 
 export interface Kind {
@@ -24,6 +25,8 @@ export interface Kind {
   readonly targetType: ProposedChange['targetType'];
   /** It is about a state, halted or stopped, that ends with the first one applied: those proposed before it are void. */
   readonly endsState: boolean;
+  /** It says from which lap on it counts, so it stands between two of them. */
+  readonly betweenLaps?: boolean;
   /** By what was asked, or by what was stored. */
   readonly open: (targetId: string, terms: Terms, by: Change) => OpenedChange;
 }
@@ -73,6 +76,23 @@ export const KINDS: Readonly<Record<ChangeKind, Kind>> = {
           return null;
         },
       };
+    },
+  },
+  EXEMPTION_GRANT: {
+    ...{ action: 'exemptionGrant', targetType: 'Account', endsState: false, betweenLaps: true },
+    open(accountId, terms, by) {
+      const parsed = parseExemptionGrant({ ...terms, ...by, accountId });
+      return {
+        terms: { until: parsed.until },
+        apply: (tx, changeId) => grantExemption(tx, parsed, changeId),
+      };
+    },
+  },
+  EXEMPTION_END: {
+    ...{ action: 'exemptionEnd', targetType: 'Account', endsState: false, betweenLaps: true },
+    open(accountId, terms, by) {
+      const parsed = parseExemptionEnd({ ...terms, ...by, accountId });
+      return { terms: {}, apply: (tx, changeId) => endExemption(tx, parsed, changeId) };
     },
   },
   ENGINE_START: {

@@ -20,6 +20,9 @@ export interface Proposal {
 /** Long enough for somebody of another shift, too short for what was seen in the preview to be forgotten. */
 const VALID_FOR_MS = 24 * 60 * 60 * 1000;
 
+/** Of a trial, which is taken back before the change has its number. */
+const NO_CHANGE = '0';
+
 /**
  * Stores what somebody wants to be done, for somebody else to decide on, and does nothing of it. It is tried and taken back:
  * what could not be applied now is refused now. Returns the id of the change.
@@ -39,7 +42,7 @@ export async function proposeChange(
       await refuseRepeat(tx, actor);
       // Held while the change is dated: nothing that it overlooks can have been applied before it.
       await lockTarget(tx, { type: targetType, id: targetId });
-      const version = await rehearse(tx, opened.apply);
+      const version = await rehearse(tx, (trial) => opened.apply(trial, NO_CHANGE));
       const payload = toJson(version === null ? opened.terms : { ...opened.terms, version });
       const proposedBy = actor.subject;
       const id = await insertChange(tx, { kind, targetType, targetId, payload, reason, proposedBy, validForMs });

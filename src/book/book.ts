@@ -36,9 +36,11 @@ export interface Book extends Circumstances {
   /** Accounts with one of these statuses, behind an id; held ones have the last status that was known. */
   withStatus(statuses: readonly MarginStatus[], after?: string): Iterable<string>;
   heldIds(): readonly string[];
+  /** Traders' accounts that are exempt, held ones included. */
+  exemptIds(): readonly string[];
   /** Traders' accounts whose status, or being held, is not what was last recorded; HEALTHY when nothing was. */
   moved(): Iterable<string>;
-  /** Holders of the market on that side that its ranking leaves out: liquidity providers and held accounts. */
+  /** Holders of the market on that side that its ranking leaves out: liquidity providers, exempt and held accounts. */
   unranked(marketId: string, side: Side): readonly string[];
   openInterest(marketId: string): OpenInterest;
   /** Signed sizes of the positions of traders, held ones included. */
@@ -46,7 +48,7 @@ export interface Book extends Circumstances {
   ranking(marketId: string, side: Side): PublishedRanking;
   /** Levels that are not what they were in an earlier book; undefined: the two cannot be compared. */
   levelsSince(earlier: Book): LevelChanges | undefined;
-  /** Of a position; undefined when there is none. A liquidity provider is EXEMPT, a HELD account UNKNOWN. */
+  /** Of a position; undefined when there is none. A liquidity provider or an exempt account is EXEMPT, held or not; another HELD one UNKNOWN. */
   indicator(accountId: string, marketId: string): Indicator | undefined;
   /** Positions of these markets, those nearest to their liquidation price first: all, or those behind that one. */
   nearLiquidation(marketIds: Iterable<string>, after?: NearPosition): Iterable<NearPosition>;

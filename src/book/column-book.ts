@@ -1,15 +1,16 @@
 import { rowOfAccount } from '../db/account-rows.js';
 import type { Circumstances, LastStatus } from '../db/risk-state.js';
-import { sideOf, type Side } from '../risk/contract.js';
+import type { Side } from '../risk/contract.js';
 import type { Decimal } from '../risk/decimal.js';
 import type { Account, MarginStatus } from '../risk/margin.js';
-import { percentileOf, score } from '../risk/ranking.js';
+import { score } from '../risk/ranking.js';
 import { exactMargin, type AccountMargin } from './account-margin.js';
 import type { Book, Indicator, OpenInterest, StatusCounts } from './book.js';
 import { at, hasAccount, NO_ROW, TRADER } from './column-reader.js';
 import type { Columns } from './columns.js';
 import { glanceAt, type Glance } from './glance.js';
-import { closedSince, compareLevels, type LevelChanges } from './level-changes.js';
+import { goneSince, compareLevels, type LevelChanges } from './level-changes.js';
+import { indicatorOf } from './indicator.js';
 import { liquidationOrder } from './liquidation-order.js';
 import { listed, queueKey } from './members.js';
 import { openInterestOf, sizesOfTraders } from './open-interest.js';
@@ -157,15 +158,21 @@ export class ColumnBook implements Book {
   }
 
   heldIds(): readonly string[] {
-    return [...this.#slotsWhere((slot) => at(this.#state.margins.held, slot) === 1)].map((slot) => this.#id(slot));
+    return this.#idsWhere((slot) => at(this.#state.margins.held, slot) === 1);
   }
 
-  *moved(): Iterable<string> {
+  exemptIds(): readonly string[] {
+    const { columns, heads } = this.#state;
+    return this.#idsWhere((slot) => at(columns.arrays.exempts, at(heads.rows, slot)) === 1);
+  }
+
+  moved(): readonly string[] {
     const { margins, lastCodes, columns, heads } = this.#state;
-    const isMoved = (slot: number): boolean =>
-      at(columns.arrays.kinds, at(heads.rows, slot)) === TRADER &&
-      codeOf(at(margins.status, slot), at(margins.held, slot)) !== recordedCode(lastCodes, slot);
-    for (const slot of this.#slotsWhere(isMoved)) yield this.#id(slot);
+    return this.#idsWhere(
+      (slot) =>
+        at(columns.arrays.kinds, at(heads.rows, slot)) === TRADER &&
+        codeOf(at(margins.status, slot), at(margins.held, slot)) !== recordedCode(lastCodes, slot),
+    );
   }
 
   unranked(marketId: string, side: Side): readonly string[] {
@@ -195,26 +202,18 @@ export class ColumnBook implements Book {
 
   levelsSince(earlier: Book): LevelChanges | undefined {
     if (!(earlier instanceof ColumnBook) || earlier.columns.names !== this.columns.names) return undefined;
-    return { ...compareLevels(earlier, this), gone: closedSince(earlier.#state, this.#state) };
+    return { ...compareLevels(earlier, this), gone: goneSince(earlier.#state, this.#state) };
   }
 
   indicator(accountId: string, marketId: string): Indicator | undefined {
     const key = `${accountId} ${marketId}`;
-    if (!this.#indicators.has(key)) this.#indicators.set(key, this.#makeIndicator(accountId, marketId));
+    const margin = this.margin(accountId);
+    if (margin !== undefined && !this.#indicators.has(key))
+      this.#indicators.set(
+        key,
+        indicatorOf(margin, marketId, (side) => this.ranking(marketId, side)),
+      );
     return this.#indicators.get(key);
-  }
-
-  #makeIndicator(accountId: string, marketId: string): Indicator | undefined {
-    const { account, held } = this.margin(accountId) ?? {};
-    const holding = account?.positions.get(marketId);
-    if (account === undefined || holding === undefined) return undefined;
-    if (account.kind !== 'TRADER') return { state: 'EXEMPT' };
-    if (held === true) return { state: 'UNKNOWN' };
-    const ranking = this.ranking(marketId, sideOf(holding.size));
-    const entry = ranking.entryOf(accountId);
-    if (entry === undefined) throw new Error(`${accountId} is missing in the queue of ${marketId}`);
-    const { id: rankingId, queueLength, queueSize } = ranking;
-    return { state: 'RANKED', ...entry, queueLength, percentile: percentileOf(entry, queueSize), rankingId };
   }
 
   nearLiquidation(marketIds: Iterable<string>, after?: NearPosition): Iterable<NearPosition> {
@@ -258,10 +257,10 @@ export class ColumnBook implements Book {
   }
 
   /** Finds them in the order of the slots, which is quick, and orders the few that are found. */
-  #slotsWhere(isWanted: (slot: number) => boolean): number[] {
-    const found: number[] = [];
-    for (let slot = 0; slot < this.#state.heads.count; slot++) if (isWanted(slot)) found.push(slot);
-    return found.sort((a, b) => (this.#id(a) < this.#id(b) ? -1 : 1));
+  #idsWhere(isWanted: (slot: number) => boolean): string[] {
+    const found: string[] = [];
+    for (let slot = 0; slot < this.#state.heads.count; slot++) if (isWanted(slot)) found.push(this.#id(slot));
+    return found.sort();
   }
 
   #marginIn(slot: number): AccountMargin {

@@ -26,6 +26,8 @@ export interface ColumnArrays {
   /** By row of an account. */
   kinds: Uint8Array;
   modes: Uint8Array;
+  /** 1: exempt by an exemption of its own. */
+  exempts: Uint8Array;
   assets: Uint16Array;
   /** Place of its first position, and how many stand beside each other from there. */
   firsts: Uint32Array;
@@ -59,6 +61,11 @@ export function hasAccount({ rows, count }: Heads, slot: number): boolean {
   return slot < count && at(rows, slot) !== NO_ROW;
 }
 
+/** Whether the account of the row is never in a queue, as `isExempt` in risk says. */
+export function isExemptRow({ kinds, exempts }: Pick<ColumnArrays, 'kinds' | 'exempts'>, row: number): boolean {
+  return at(kinds, row) !== TRADER || at(exempts, row) === 1;
+}
+
 /** Reads rows of the columns; those that a state names never change. */
 export class ColumnReader {
   readonly arrays: ColumnArrays;
@@ -80,7 +87,7 @@ export class ColumnReader {
   }
 
   rowOf(slot: number, row: number): AccountRow {
-    const { kinds, modes, assets, firsts, counts, markets } = this.arrays;
+    const { kinds, modes, exempts, assets, firsts, counts, markets } = this.arrays;
     const { balanceHigh, balanceLow, costHigh, costLow } = this.arrays;
     const first = at(firsts, row);
     return {
@@ -88,6 +95,7 @@ export class ColumnReader {
       kind: KINDS[at(kinds, row)] ?? 'TRADER',
       mode: MODES[at(modes, row)] ?? 'CROSS',
       marginAssetId: this.names.assets[at(assets, row)] ?? '',
+      exempt: at(exempts, row) === 1,
       balance: wide(balanceHigh, balanceLow, row),
       positions: Array.from({ length: at(counts, row) }, (_, k) => ({
         marketId: this.names.markets[at(markets, first + k)] ?? '',

@@ -52,6 +52,7 @@ export class Columns extends ColumnReader {
     const { balance, positions } = account;
     arrays.kinds[row] = KINDS.indexOf(account.kind);
     arrays.modes[row] = MODES.indexOf(account.mode);
+    arrays.exempts[row] = account.exempt ? 1 : 0;
     arrays.assets[row] = this.names.assetNumber(account.marginAssetId);
     arrays.balances[row] = Number(balance) / GRID_STEPS;
     const [high, low] = words(balance);
@@ -115,6 +116,7 @@ export class Columns extends ColumnReader {
 const ROW_COLUMNS = [
   'kinds',
   'modes',
+  'exempts',
   'assets',
   'firsts',
   'counts',
@@ -134,6 +136,7 @@ function emptyArrays(): ColumnArrays {
   return {
     kinds: make(Uint8Array).fill(NOBODY, 0, 1),
     modes: make(Uint8Array),
+    exempts: make(Uint8Array),
     assets: make(Uint16Array),
     firsts: make(Uint32Array),
     counts: make(Uint16Array),

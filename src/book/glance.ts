@@ -1,6 +1,6 @@
 import type { Side } from '../risk/contract.js';
 import type { MarginStatus } from '../risk/margin.js';
-import { at, TRADER } from './column-reader.js';
+import { at, isExemptRow } from './column-reader.js';
 import type { QueueRanking } from './queue-ranking.js';
 import type { BookState } from './state.js';
 import { MARGIN_STATUSES } from './status-codes.js';
@@ -27,9 +27,9 @@ export function glanceAt(
   rankingOf: (marketId: string, side: Side) => QueueRanking,
 ): Glance {
   const row = at(heads.rows, slot);
-  const { kinds, firsts, counts, markets, steps } = columns.arrays;
+  const { firsts, counts, markets, steps } = columns.arrays;
   const held = at(margins.held, slot) === 1;
-  const state = at(kinds, row) !== TRADER ? 'EXEMPT' : held ? 'UNKNOWN' : 'RANKED';
+  const state = isExemptRow(columns.arrays, row) ? 'EXEMPT' : held ? 'UNKNOWN' : 'RANKED';
   const first = at(firsts, row);
   const positions = Array.from({ length: at(counts, row) }, (_, k): PositionGlance => {
     const marketId = columns.names.markets[at(markets, first + k)] ?? '';

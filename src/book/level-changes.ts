@@ -1,6 +1,6 @@
 import type { PositionName } from '../db/lap-inputs.js';
 import type { Side } from '../risk/contract.js';
-import { at, NO_ROW } from './column-reader.js';
+import { at, isExemptRow, NO_ROW } from './column-reader.js';
 import type { QueueRanking } from './queue-ranking.js';
 import type { BookState } from './state.js';
 
@@ -15,7 +15,7 @@ export interface LevelChanges {
   readonly changed: readonly NewLevel[];
   /** Of positions that the earlier book did not rank on that side: what was their level before, it cannot say. */
   readonly unknown: readonly NewLevel[];
-  /** Positions that were closed. */
+  /** Positions that were closed, or whose accounts are exempt now. */
   readonly gone: readonly PositionName[];
 }
 
@@ -44,21 +44,22 @@ export function compareLevels(earlier: Ranked, now: Ranked): Omit<LevelChanges, 
   return { changed, unknown };
 }
 
-/** Positions that the earlier state had in a market where the account has none now, whatever their sides. */
-export function closedSince(earlier: BookState, now: BookState): PositionName[] {
-  const closed: PositionName[] = [];
+/** Positions of the earlier state in a market where the account has none now, whatever their sides, or is exempt now. */
+export function goneSince(earlier: BookState, now: BookState): PositionName[] {
+  const gone: PositionName[] = [];
   const { arrays, names } = earlier.columns;
   const isSameColumns = earlier.columns === now.columns;
   for (let slot = 0; slot < earlier.heads.count; slot++) {
     const was = at(earlier.heads.rows, slot);
     const row = slot < now.heads.count ? at(now.heads.rows, slot) : NO_ROW;
     if (isSameColumns && was === row) continue;
+    const isExempted = isExemptRow(now.columns.arrays, row) && !isExemptRow(arrays, was);
     const first = at(arrays.firsts, was);
     for (let p = first; p < first + at(arrays.counts, was); p++) {
       const market = at(arrays.markets, p);
-      if (now.columns.positionOf(row, market) !== undefined) continue;
-      closed.push({ accountId: names.ids[slot] ?? '', marketId: names.markets[market] ?? '' });
+      if (!isExempted && now.columns.positionOf(row, market) !== undefined) continue;
+      gone.push({ accountId: names.ids[slot] ?? '', marketId: names.markets[market] ?? '' });
     }
   }
-  return closed;
+  return gone;
 }

@@ -88,6 +88,7 @@ function figuresOfBook(margin: AccountMargin | undefined): Figures {
   const { account, valuation, status, held } = margin;
   const profits = new Map(valuation?.positions.map(({ marketId, unrealizedPnl }) => [marketId, unrealizedPnl]));
   return new Map([
+    ['exempt', String(account.exempt)],
     ['balance', account.balance.toFixed()],
     ['equity', textOf(valuation?.equity)],
     ['maintenance', textOf(valuation?.maintenance)],
@@ -112,6 +113,7 @@ function figuresOfViews(margins: readonly MarginRow[], positions: readonly Posit
   }
   const figuresOf = (row: MarginRow): Figures =>
     new Map([
+      ['exempt', String(row.exempt)],
       ['balance', canonical(row.balance)],
       ['equity', canonical(row.equity)],
       ['maintenance', canonical(row.maintenance)],

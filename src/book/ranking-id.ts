@@ -14,8 +14,8 @@ export interface RankingCircumstances {
 const LANE_BYTES = 4;
 
 /** Four lanes of 32 bits that stand for the account's whole content. */
-export function accountHash({ id, kind, balance, positions }: AccountRow): Uint32Array {
-  let text = `${id} ${kind} ${balance.toString()}`;
+export function accountHash({ id, kind, exempt, balance, positions }: AccountRow): Uint32Array {
+  let text = `${id} ${kind}${exempt ? ' EXEMPT' : ''} ${balance.toString()}`;
   for (const { marketId, size, cost } of positions) text += ` ${marketId} ${size.toString()} ${cost.toString()}`;
   const digest = hashOnce('sha256', text, 'buffer');
   return Uint32Array.from([0, 1, 2, 3], (lane) => digest.readUInt32LE(lane * LANE_BYTES));

@@ -1,6 +1,6 @@
 import type { ScoreName } from '../risk/margin.js';
 import type { Decimal } from '../risk/decimal.js';
-import { at, TRADER, type ColumnReader, type Heads } from './column-reader.js';
+import { at, isExemptRow, type ColumnReader, type Heads } from './column-reader.js';
 import { GRID_STEP, LARGEST_ERROR, ROUNDING } from './float-error.js';
 import { maintenanceError, maintenanceOf, profitError, type FloatMarket, type Margins } from './screen.js';
 
@@ -84,10 +84,10 @@ export class ScoreSweep {
   }
 }
 
-/** Others are left out: liquidity providers, and whoever is held. */
+/** Others are left out: liquidity providers, and whoever is exempt or held. */
 export function isEligible(
   { columns, heads, margins }: Pick<ScoreSources, 'columns' | 'heads' | 'margins'>,
   slot: number,
 ): boolean {
-  return at(columns.arrays.kinds, at(heads.rows, slot)) === TRADER && at(margins.held, slot) === 0;
+  return !isExemptRow(columns.arrays, at(heads.rows, slot)) && at(margins.held, slot) === 0;
 }

@@ -1,7 +1,7 @@
 import type { MarkFact, MarketState } from '../db/risk-state.js';
 import { sideOf } from '../risk/contract.js';
 import type { Decimal } from '../risk/decimal.js';
-import type { Account } from '../risk/margin.js';
+import { isExempt, type Account } from '../risk/margin.js';
 import { Others } from '../risk/others.js';
 import { levelAt, percentileOf, score } from '../risk/ranking.js';
 import { valuedMargin, type AccountMargin } from './account-margin.js';
@@ -35,7 +35,7 @@ export function suppose(book: Book, account: Account, prices: ReadonlyMap<string
   return {
     ...{ margin, markets, marks },
     place(marketId) {
-      if (account.kind !== 'TRADER') return { state: 'EXEMPT' };
+      if (isExempt(account)) return { state: 'EXEMPT' };
       if (margin.held || margin.valuation === null || prices.size > 0) return { state: 'UNKNOWN' };
       return placeOf(book, margin, marketId);
     },

@@ -3,19 +3,19 @@ import type { Account } from '../risk/margin.js';
 import type { Reader, Sql } from './connect.js';
 
 /** An account with amounts in whole steps of the money grid, exact and cheaper than decimals. Positions by market id. */
-export interface AccountRow extends Pick<Account, 'id' | 'kind' | 'mode' | 'marginAssetId'> {
+export interface AccountRow extends Pick<Account, 'id' | 'kind' | 'mode' | 'marginAssetId' | 'exempt'> {
   readonly balance: bigint;
   readonly positions: readonly { readonly marketId: string; readonly size: bigint; readonly cost: bigint }[];
 }
 
-export function rowOfAccount({ id, kind, mode, marginAssetId, balance, positions }: Account): AccountRow {
+export function rowOfAccount({ balance, positions, ...identity }: Account): AccountRow {
   const rows = [...positions].map(([marketId, { size, cost }]) => ({
     marketId,
     size: gridSteps(size),
     cost: gridSteps(cost),
   }));
   rows.sort((a, b) => (a.marketId < b.marketId ? -1 : 1));
-  return { id, kind, mode, marginAssetId, balance: gridSteps(balance), positions: rows };
+  return { ...identity, balance: gridSteps(balance), positions: rows };
 }
 
 interface Line {
@@ -23,6 +23,7 @@ interface Line {
   kind: Account['kind'];
   mode: Account['mode'];
   margin_asset_id: string;
+  exempt: boolean;
   balance: string | null;
   market_id: string | null;
   size: string | null;
@@ -50,7 +51,7 @@ const FETCHED = 5000;
 export async function* readAccountRows(reader: Reader, since: string | null): AsyncIterable<AccountRow> {
   const wanted = since === null ? reader`` : reader`where a.changed_in >= ${since}::text::xid8`;
   const lines = reader<Line[]>`
-    select a.id, a.kind, a.mode, a.margin_asset_id, b.amount as balance, p.market_id, p.size, p.cost
+    select a.id, a.kind, a.mode, a.margin_asset_id, a.exempt, b.amount as balance, p.market_id, p.size, p.cost
     from account a
       left join balance b on b.account_id = a.id and b.asset_id = a.margin_asset_id
       left join position p on p.account_id = a.id
@@ -68,6 +69,7 @@ export async function* readAccountRows(reader: Reader, since: string | null): As
           kind: line.kind,
           mode: line.mode,
           marginAssetId: line.margin_asset_id,
+          exempt: line.exempt,
           balance: gridStepsOfText(line.balance ?? '0'),
           positions,
         };

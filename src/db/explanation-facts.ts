@@ -13,6 +13,7 @@ import {
   type DeleverageSkipRow,
   type LegTotals,
 } from './read-deleverage.js';
+import { readExemptionsOf, type ExemptionFact } from './read-exemptions.js';
 import {
   readFills,
   readLiquidations,
@@ -133,6 +134,7 @@ export interface AccountFacts {
   readonly account: AccountRow;
   readonly balance: string;
   readonly standing: StandingFact | null;
+  readonly exemptions: readonly ExemptionFact[];
   readonly positions: readonly PositionFact[];
   readonly transitions: readonly TransitionFact[];
   readonly calls: readonly MarginCallRow[];
@@ -149,19 +151,31 @@ const TOLD_ROWS = 3;
 /** In the order of `ids`; null where there is no such account. */
 export async function readAccountFacts(reader: Reader, ids: readonly string[]): Promise<(AccountFacts | null)[]> {
   const page = { after: null, limit: TOLD_ROWS };
-  const [accounts, balances, standings, positions, transitions, calls, liquidations, eventIds, legs, covers] =
-    await Promise.all([
-      readAccounts(reader, ids),
-      readBalances(reader, ids),
-      readStandings(reader, ids),
-      readPositions(reader, ids),
-      readTransitions(reader, ids),
-      readMarginCallsOf(reader, ids, null, page),
-      readLiquidationsOfAccounts(reader, ids, page),
-      readEventIds(reader, ids),
-      readLegsOfAccounts(reader, ids, page),
-      readCovers(reader, ids),
-    ]);
+  const [
+    accounts,
+    balances,
+    standings,
+    exemptions,
+    positions,
+    transitions,
+    calls,
+    liquidations,
+    eventIds,
+    legs,
+    covers,
+  ] = await Promise.all([
+    readAccounts(reader, ids),
+    readBalances(reader, ids),
+    readStandings(reader, ids),
+    readExemptionsOf(reader, ids, TOLD_ROWS),
+    readPositions(reader, ids),
+    readTransitions(reader, ids),
+    readMarginCallsOf(reader, ids, null, page),
+    readLiquidationsOfAccounts(reader, ids, page),
+    readEventIds(reader, ids),
+    readLegsOfAccounts(reader, ids, page),
+    readCovers(reader, ids),
+  ]);
   const events = await readEventFacts(reader, [...new Set(legs.flat().map((leg) => leg.eventId))]);
   const eventOf = new Map(events.flatMap((facts) => (facts === null ? [] : [[facts.event.id, facts] as const])));
   return accounts.map((account, k) =>
@@ -171,6 +185,7 @@ export async function readAccountFacts(reader: Reader, ids: readonly string[]): 
           account,
           balance: balances[k]?.amount ?? '0',
           standing: standings[k] ?? null,
+          exemptions: exemptions[k] ?? [],
           positions: positions[k] ?? [],
           transitions: transitions[k] ?? [],
           calls: calls[k] ?? [],

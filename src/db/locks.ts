@@ -3,7 +3,8 @@ import type { Tx } from './connect.js';
 /**
  * THE ORDER OF LOCKS, for everything that changes a balance, a position or a price:
  *
- *   0. the key of a request, first of all: its repeat waits for it, holding nothing
+ *   0. the key of a request, first of all: its repeat waits for it, holding nothing; then the row of the job, by a lap and by
+ *      what stands between two laps
  *   1. market rows, by id
  *   2. account rows, by id; their positions and balances have no locks of their own: the account's row stands for them
  *   3. rows of insurance funds (accounts too), by id, after all other accounts, since every market's flow meets in them

@@ -2,14 +2,21 @@ import type { Instant } from '../risk/instant.js';
 import type { Reader } from './connect.js';
 import { byId, startOf, type PageRequest } from './read-page.js';
 
-export type ChangeKind = 'BRACKETS_CHANGE' | 'POLICY_CHANGE' | 'FUND_WITHDRAWAL' | 'MARKET_RESUME' | 'ENGINE_START';
+export type ChangeKind =
+  | 'BRACKETS_CHANGE'
+  | 'POLICY_CHANGE'
+  | 'FUND_WITHDRAWAL'
+  | 'MARKET_RESUME'
+  | 'ENGINE_START'
+  | 'EXEMPTION_GRANT'
+  | 'EXEMPTION_END';
 export type ChangeStatus = 'PROPOSED' | 'APPLIED' | 'REJECTED' | 'EXPIRED';
 
 /** A dangerous change with what became of it. */
 export interface ProposedChange {
   readonly id: string;
   readonly kind: ChangeKind;
-  readonly targetType: 'Market' | 'InsuranceFund' | 'Job';
+  readonly targetType: 'Market' | 'InsuranceFund' | 'Job' | 'Account';
   readonly targetId: string;
   /** JSON text. */
   readonly payload: string;

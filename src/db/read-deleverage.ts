@@ -196,7 +196,7 @@ export interface DeleverageSkipRow {
   readonly eventId: string;
   readonly accountId: string;
   readonly rank: number | null;
-  readonly reason: 'NON_OVERLAPPING_BANKRUPTCY' | 'WOULD_BREACH_MARGIN' | 'HELD';
+  readonly reason: 'NON_OVERLAPPING_BANKRUPTCY' | 'WOULD_BREACH_MARGIN' | 'EXEMPT' | 'HELD';
   readonly size: string;
   readonly equity: string | null;
   readonly maintenance: string | null;

@@ -39,7 +39,7 @@ export async function readEventInputs(reader: Reader, eventId: string): Promise<
   const [lap] = await reader<{ at: Instant }[]>`select at from lap where id = ${lapId}`;
   if (ranking === undefined || lap === undefined) throw new Error(`event ${eventId} without its ranking or lap`);
   const cuts = await readCuts(reader, { eventId, lapId, bankruptId });
-  const accountsAt = (cut: Cut): Promise<Account[]> => readAccountsAt(reader, marketId, cut);
+  const accountsAt = (cut: Cut): Promise<Account[]> => readAccountsAt(reader, { marketId, lapId }, cut);
   const bankrupt = (await accountsAt(cuts.ofBankrupt)).find(({ id }) => id === bankruptId);
   if (bankrupt === undefined) throw new Error(`event ${eventId} without its account`);
   return {
@@ -87,16 +87,22 @@ async function readCuts(
   return { ofLap: cut('lap'), ofBankrupt: cut('bankrupt'), ofEvent: cut('event') };
 }
 
-interface Line extends Pick<Account, 'id' | 'kind' | 'mode'> {
+interface Line extends Pick<Account, 'id' | 'kind' | 'mode' | 'exempt'> {
   readonly asset: string;
   readonly balance: string;
   readonly positions: readonly (readonly [marketId: string, size: string, cost: string])[] | null;
 }
 
-/** From the history of positions and ledgers alone. */
-async function readAccountsAt(reader: Reader, marketId: string, cut: Cut): Promise<Account[]> {
+/** From the history of positions, ledgers and exemptions alone. */
+async function readAccountsAt(
+  reader: Reader,
+  { marketId, lapId }: { readonly marketId: string; readonly lapId: string },
+  cut: Cut,
+): Promise<Account[]> {
   const lines = await reader<Line[]>`
     select a.id, a.kind, a.mode, a.margin_asset_id as asset,
+      exists (select from exemption_status where account_id = a.id and first_lap <= ${lapId}::bigint
+        and (last_lap is null or last_lap >= ${lapId}::bigint)) as exempt,
       coalesce((select balance_after from ledger_entry where account_id = a.id and id < ${cut.ledger}::bigint
         order by sequence desc limit 1), 0) as balance,
       (select json_agg(json_build_array(p.market_id, p.size_after::text, p.cost_after::text) order by p.market_id)
@@ -107,8 +113,8 @@ async function readAccountsAt(reader: Reader, marketId: string, cut: Cut): Promi
     where a.id in (select account_id from position_change where market_id = ${marketId}
       union select insurance_fund_id from market where id = ${marketId})
     order by a.id collate "C"`;
-  return lines.map(({ id, kind, mode, asset, balance, positions }) => ({
-    ...{ id, kind, mode },
+  return lines.map(({ id, kind, mode, exempt, asset, balance, positions }) => ({
+    ...{ id, kind, mode, exempt },
     marginAssetId: asset,
     balance: dec(balance),
     positions: new Map((positions ?? []).map(([market, size, cost]) => [market, { size: dec(size), cost: dec(cost) }])),

@@ -4,6 +4,7 @@ import type { Reader, Tx } from './connect.js';
 /** An account in the view margin_status; amounts in the margin asset, null while a price is missing. */
 export interface MarginRow {
   readonly accountId: string;
+  readonly exempt: boolean;
   readonly balance: string;
   readonly equity: string | null;
   readonly maintenance: string | null;
@@ -45,7 +46,7 @@ export async function readAccountIds(reader: Reader, after: string, limit: numbe
 
 export async function readMargins(reader: Reader, accountIds: readonly string[]): Promise<MarginRow[]> {
   return reader<MarginRow[]>`
-    select m.account_id as "accountId", m.balance, m.equity, m.maintenance, m.initial, m.status, m.held
+    select m.account_id as "accountId", m.exempt, m.balance, m.equity, m.maintenance, m.initial, m.status, m.held
     from unnest(${[...accountIds]}::text[]) as wanted (id)
       cross join lateral (select * from margin_status where account_id = wanted.id offset 0) m`;
 }

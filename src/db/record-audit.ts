@@ -102,7 +102,11 @@ export async function readTarget(reader: Reader, target: AuditTarget): Promise<s
 function stateOf(reader: Reader, { type, id }: AuditTarget): ReturnType<Reader> {
   switch (type) {
     case 'Account':
-      return reader`select id, trader_id, kind, mode, margin_asset_id from account where id = ${id}`;
+      return reader`
+        select a.id, a.trader_id, a.kind, a.mode, a.margin_asset_id, a.exempt, (
+          select jsonb_build_object('version', e.version::text, 'until', e.until, 'reason', e.reason, 'changed_by', e.changed_by)
+          from exemption_status e where e.account_id = a.id and e.ended_at is null) as exemption
+        from account a where a.id = ${id}`;
     case 'Asset':
       return reader`select id from asset where id = ${id}`;
     case 'Change':

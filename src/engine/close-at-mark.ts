@@ -5,7 +5,7 @@ import type { Lap } from './lap.js';
 /**
  * Step 6: what no counterparty may take at the price goes at mark against the other side. A leg at mark changes
  * nobody's equity, so it is always lawful; and since Σ size = 0 the other side always holds enough. In rank order,
- * BANKRUPT accounts last, then liquidity providers, then HELD accounts, by id.
+ * BANKRUPT accounts last, then exempt accounts, liquidity providers and HELD accounts, by id.
  */
 export function closeAtMark(lap: Lap, legs: EventLegs, ranking: PublishedRanking): void {
   if (legs.remaining.isZero()) return;
@@ -30,7 +30,15 @@ function* inOrder(lap: Lap, legs: EventLegs, ranking: PublishedRanking): Iterabl
   // A liquidity provider takes what is liquidated, so the lap may have moved one to this side.
   const changed = [...lap.changed()].filter(({ id }) => ranking.rankOf(id) === null).map(({ id }) => id);
   const others = [...new Set([...lap.book.unranked(ranking.marketId, ranking.side), ...changed])].sort();
-  for (const kind of ['LIQUIDITY_PROVIDER', 'TRADER'] as const) {
-    yield* others.filter((accountId) => lap.account(accountId).kind === kind);
+  for (const place of ['EXEMPT', 'LIQUIDITY_PROVIDER', 'HELD'] as const) {
+    yield* others.filter((accountId) => placeOf(lap, accountId) === place);
   }
+}
+
+/** Of somebody without a rank. Who is exempt and held stands with the held: no price of it can be trusted. */
+function placeOf(lap: Lap, accountId: string): 'EXEMPT' | 'LIQUIDITY_PROVIDER' | 'HELD' | null {
+  const { kind, exempt } = lap.account(accountId);
+  if (kind === 'LIQUIDITY_PROVIDER') return 'LIQUIDITY_PROVIDER';
+  if (lap.isHeld(accountId)) return 'HELD';
+  return exempt ? 'EXEMPT' : null;
 }

@@ -10,7 +10,7 @@ import { closeAtMark } from './close-at-mark.js';
 import { EventLegs } from './legs.js';
 import type { Lap } from './lap.js';
 import { byMaintenance } from './liquidate.js';
-import type { DeleverageEvent } from '../risk/outcome.js';
+import type { DeleverageEvent, Skip } from '../risk/outcome.js';
 import { takeCounterparties } from './take-counterparties.js';
 
 /**
@@ -65,6 +65,8 @@ export function deleveragePosition(lap: Lap, { valuation, position, bankruptcyVa
   takeCounterparties(lap, legs, ranking, price.value);
   legs.settle();
   const sizeDeleveraged = legs.closed;
+  // All of them, and as they stood at the price: at the mark one of them may be taken after all.
+  const exempt = skipsOf(lap, lap.exemptIds, ranking, 'EXEMPT');
   closeAtMark(lap, legs, ranking);
   legs.settle();
 
@@ -94,7 +96,7 @@ export function deleveragePosition(lap: Lap, { valuation, position, bankruptcyVa
     sizeClosedAtMark: position.size.abs().minus(sizeDeleveraged),
     realizedPnl: legs.realizedPnl,
     legs: legs.legs,
-    skips: skipsOf(lap, legs, ranking),
+    skips: [...passedOver(legs), ...exempt, ...untouchedHeld(lap, legs, ranking)],
   });
 }
 
@@ -115,26 +117,31 @@ function circumstances(
   };
 }
 
-/** Who stood before the last touched leg and was passed over, then every held account of that side. */
-function skipsOf(lap: Lap, legs: EventLegs, ranking: PublishedRanking): DeleverageEvent['skips'] {
-  const lastTouched = Math.max(0, ...legs.legs.map((leg) => leg.rank ?? Number.POSITIVE_INFINITY));
+/** Who stood before the last touched leg and was passed over. */
+function passedOver({ legs, refusals }: EventLegs): Skip[] {
+  const lastTouched = Math.max(0, ...legs.map((leg) => leg.rank ?? Number.POSITIVE_INFINITY));
   // Its own rank counts: one refused at the price, wholly or beyond a part, may be the one that closes at mark.
-  const passedOver = legs.refusals.filter((refusal) => (refusal.rank ?? 0) <= lastTouched);
-  const held = [];
-  for (const accountId of lap.heldIds) {
-    const size = lap.account(accountId).positions.get(ranking.marketId)?.size ?? ZERO;
-    if (size.isZero() || sideOf(size) !== ranking.side) continue;
-    if (legs.legs.some((leg) => leg.accountId === accountId)) continue;
+  return refusals.filter((refusal) => (refusal.rank ?? 0) <= lastTouched);
+}
+
+function untouchedHeld(lap: Lap, { legs }: EventLegs, ranking: PublishedRanking): Skip[] {
+  const told = new Set([...lap.exemptIds, ...legs.map((leg) => leg.accountId)]);
+  const untouched = lap.heldIds.filter((accountId) => !told.has(accountId));
+  return skipsOf(lap, untouched, ranking, 'HELD');
+}
+
+/** Those who have a position of the ranking's market and side, without a rank. */
+function skipsOf(
+  lap: Lap,
+  accountIds: readonly string[],
+  { marketId, side }: PublishedRanking,
+  reason: 'EXEMPT' | 'HELD',
+): Skip[] {
+  return accountIds.flatMap((accountId) => {
+    const size = lap.account(accountId).positions.get(marketId)?.size ?? ZERO;
+    if (size.isZero() || sideOf(size) !== side) return [];
     const now = lap.valuationOrNull(accountId);
-    held.push({
-      accountId,
-      rank: null,
-      reason: 'HELD' as const,
-      size: size.abs(),
-      equity: now?.equity ?? null,
-      maintenance: now?.maintenance ?? null,
-      initial: now?.initial ?? null,
-    });
-  }
-  return [...passedOver, ...held];
+    const [equity, maintenance, initial] = [now?.equity ?? null, now?.maintenance ?? null, now?.initial ?? null];
+    return [{ accountId, rank: null, reason, size: size.abs(), equity, maintenance, initial }];
+  });
 }

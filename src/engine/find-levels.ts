@@ -8,7 +8,7 @@ import type { PublishedRanking } from '../risk/ranking.js';
 const MOST_LOOKED_UP = 10_000;
 
 /**
- * Step 8: the levels of the new rankings that differ from those last published, and the positions that are gone.
+ * Step 8: the levels of the new rankings that differ from those last published, and the positions that have none any more.
  * `published`: a book whose levels are the published ones, wherever it ranked a position; without it all are read.
  */
 export async function findLevels(
@@ -30,7 +30,8 @@ async function compareWithAll(tx: Tx, after: Book): Promise<Omit<LevelChanges, '
   await readShownLevels(tx, ({ marketId, level, accountIds }) => {
     for (const accountId of accountIds) {
       const isRanked = (queues.get(marketId) ?? []).some((queue) => noteShown(queue, accountId, level));
-      if (!isRanked && !after.holds(accountId, marketId)) gone.push({ accountId, marketId });
+      // A held one keeps what it was last shown.
+      if (!isRanked && !isHeldIn(after, accountId, marketId)) gone.push({ accountId, marketId });
     }
   });
   for (const { ranking, shown } of [...queues.values()].flat()) {
@@ -42,6 +43,11 @@ async function compareWithAll(tx: Tx, after: Book): Promise<Omit<LevelChanges, '
     }
   }
   return { changed, gone };
+}
+
+function isHeldIn(book: Book, accountId: string, marketId: string): boolean {
+  const positions = book.glance(accountId)?.positions ?? [];
+  return positions.some((position) => position.marketId === marketId && position.state === 'UNKNOWN');
 }
 
 /** A ranking, and what was shown to each rank of it; 0: nothing. */

@@ -7,7 +7,7 @@ import { ZERO, min, max, type Decimal } from '../risk/decimal.js';
 import { statusOf, valuate, type Account, type AccountValuation, type MarginStatus } from '../risk/margin.js';
 import { fill, type Holding } from '../risk/position.js';
 import type { PublishedRanking } from '../risk/ranking.js';
-import { emptyOutcome, type Cause, type LedgerChange } from '../risk/outcome.js';
+import { emptyOutcome, type Cause, type ExemptionEnded, type LedgerChange } from '../risk/outcome.js';
 
 /** What is left of the newest recorded depth of a market: whole steps, best level first. `place` counts from 1. */
 export interface DepthLeft {
@@ -47,6 +47,8 @@ export class Lap {
   readonly calls: ReadonlyMap<string, readonly CallFact[]>;
   /** Held at the start of the lap, by id. */
   readonly heldIds: readonly string[];
+  /** Exempt in this lap, held ones included, by id. */
+  readonly exemptIds: readonly string[];
   readonly #changed = new Map<string, Account>();
   readonly #valuations = new Map<string, AccountValuation>();
   readonly #depth = new Map<string, DepthLeft>();
@@ -55,10 +57,13 @@ export class Lap {
   /** Net payments of a fund in this lap, by fund, then by account and market: one event each. */
   readonly #fundEvents = new Map<string, Map<string, Decimal>>();
 
-  constructor(book: Book, calls: ReadonlyMap<string, readonly CallFact[]>) {
-    this.book = book;
+  /** `expired`: exemptions whose time is over. They count no more from the beginning, and end with all else that is stored. */
+  constructor(book: Book, calls: ReadonlyMap<string, readonly CallFact[]>, expired: readonly ExemptionEnded[] = []) {
+    this.book = withoutExemption(book, expired);
+    this.outcome.exemptionsEnded.push(...expired);
     this.calls = calls;
-    this.heldIds = book.heldIds();
+    this.heldIds = this.book.heldIds();
+    this.exemptIds = this.book.exemptIds();
   }
 
   get venue(): Book['venue'] {
@@ -232,6 +237,12 @@ export class Lap {
     this.#changed.set(account.id, account);
     this.#valuations.delete(account.id);
   }
+}
+
+function withoutExemption(book: Book, expired: readonly ExemptionEnded[]): Book {
+  if (expired.length === 0) return book;
+  const accounts = expired.flatMap(({ accountId }) => book.account(accountId) ?? []);
+  return book.with(accounts.map((account) => ({ ...account, exempt: false })));
 }
 
 function eventKey(accountId: string, marketId: string): string {

@@ -11,6 +11,7 @@ import {
   lockWriters,
   type JobState,
 } from '../db/lap-inputs.js';
+import { loadExpiredExemptions } from '../db/record-exemptions.js';
 import { readClock } from '../db/record-notice.js';
 import { recordRun } from '../db/lap-state.js';
 import { inTransaction } from '../db/transaction.js';
@@ -218,7 +219,8 @@ async function begin(tx: Tx, options: LapOptions, take: Take): Promise<Begun | E
 }
 
 async function decideLap(tx: Tx, book: Book): Promise<Lap> {
-  const lap = new Lap(book, await loadStandingCalls(tx));
+  const expired = await loadExpiredExemptions(tx, book.exemptIds(), book.at);
+  const lap = new Lap(book, await loadStandingCalls(tx), expired);
   const troubles = survey(lap);
   if (troubles.length > 0) for (const depth of await loadDepthLeft(tx)) lap.setDepth(depth.marketId, depth);
   act(lap, troubles);

@@ -8,6 +8,7 @@ import { loadShownLevels, type PositionName } from '../db/lap-inputs.js';
 import { haltMarkets, publishLevels } from '../db/lap-state.js';
 import { lockAccounts, lockMarkets } from '../db/locks.js';
 import { allSent, Pipeline } from '../db/pipeline.js';
+import { insertExpired } from '../db/record-exemptions.js';
 import { appendLedger } from '../db/record-ledger.js';
 import { announce } from '../db/record-notice.js';
 import { writePositions } from '../db/record-positions.js';
@@ -32,6 +33,7 @@ export interface LapCounts {
   readonly legs: number;
   readonly skips: number;
   readonly badDebts: number;
+  readonly exemptionsEnded: number;
 }
 
 export function countsOf(lap: Lap): LapCounts {
@@ -49,6 +51,7 @@ export function countsOf(lap: Lap): LapCounts {
     legs: total(outcome.events.map((e) => e.legs)),
     skips: total(outcome.events.map((e) => e.skips)),
     badDebts: outcome.covers.filter((cover) => cover.badDebt.gt(0)).length,
+    exemptionsEnded: outcome.exemptionsEnded.length,
   };
 }
 
@@ -83,7 +86,8 @@ export async function storeOutcome(
   const halted = outcome.halts.map((halt) => halt.marketId);
   writes.send(lockMarkets(tx, halted, 'CHANGE'));
   const changed = [...lap.changed()].map((account) => account.id);
-  writes.send(lockAccounts(tx, changed));
+  const ended = outcome.exemptionsEnded.map(({ accountId }) => accountId);
+  writes.send(lockAccounts(tx, [...changed, ...ended]));
   const reserved = reserveIds(tx, {
     margin_status_transition: outcome.transitions.length,
     liquidation: outcome.liquidations.length,
@@ -100,6 +104,7 @@ export async function storeOutcome(
     const ids = await reserved;
     const isHistory = leavesHistory(outcome);
     if (isHistory) writes.send(history.insertLap(tx, key, digest, outcome.more));
+    writes.send(insertExpired(tx, key, outcome.exemptionsEnded));
     writes.send(storeCalls(tx, lap, key, ids.margin_status_transition));
     writes.send(history.insertLiquidations(tx, key, ids.liquidation, outcome.liquidations));
     const { ranking: rankings, deleverage_event: events, deleverage_leg: legs, liquidation: liquidations } = ids;

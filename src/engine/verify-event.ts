@@ -6,6 +6,7 @@ import type { EventInputs, StoredRow } from '../db/read-event-inputs.js';
 import { bankruptcyValues } from '../risk/bankruptcy.js';
 import { Decimal, dec, isAmountText } from '../risk/decimal.js';
 import { positionIn, valuate, type Account } from '../risk/margin.js';
+import type { Skip } from '../risk/outcome.js';
 import { entriesOf, type PublishedRanking } from '../risk/ranking.js';
 import { deleveragePosition } from './deleverage.js';
 import { Lap } from './lap.js';
@@ -54,7 +55,7 @@ export function verifyEvent(inputs: EventInputs): VerifiedPart[] {
   deleveragePosition(lap, { valuation, position: positionIn(valuation, marketId), bankruptcyValue, fund });
   const [event] = lap.outcome.events;
   if (event === undefined) throw new Error('an event that was not made again');
-  const skips = [...event.skips].sort((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity));
+  const skips = [...event.skips].sort(asStored);
   return [
     compare('RANKING', storedRanking(inputs), rankingOf(event.ranking)),
     compare('PRICE', pick(stored, '', PRICE_COLUMNS), pick(columnsOf(event), '', PRICE_COLUMNS)),
@@ -77,6 +78,12 @@ function bookOf({ circumstances, atStart }: EventInputs): ColumnBook {
   columns.names.know(circumstances.markets.values());
   const added = atStart.map((account: Account) => columns.add(rowOfAccount(account)));
   return ColumnBook.empty(columns).advance({ circumstances, added, statuses: new Map() });
+}
+
+/** By rank, those without one last, by id. */
+function asStored(a: Skip, b: Skip): number {
+  if (a.rank !== b.rank) return (a.rank ?? Infinity) - (b.rank ?? Infinity);
+  return a.accountId < b.accountId ? -1 : 1;
 }
 
 /** Under the names that the table has. */

@@ -1,4 +1,5 @@
 import type { AccountFacts, CoverFact, TransitionFact } from '../db/explanation-facts.js';
+import type { ExemptionFact } from '../db/read-exemptions.js';
 import type { MarginCallRow } from '../db/read-accounts.js';
 import type { LiquidationRow } from '../db/read-liquidations.js';
 import { legLine } from './explain-leg.js';
@@ -6,9 +7,10 @@ import { amount, contracts, isNegative, sideWord, time, withoutSign } from './wo
 
 /** Where an account stands and what the waterfall has done to it lately, every number a stored one. */
 export function explainAccount(facts: AccountFacts): string {
-  const { account, transitions, calls, liquidations, eventIds, legs, covers } = facts;
+  const { account, exemptions, transitions, calls, liquidations, eventIds, legs, covers } = facts;
   const asset = account.marginAssetId;
   const history = [
+    ...exemptions.map(exemptionLine),
     ...transitions.map((row) => transitionLine(row, asset)),
     ...calls.map((row) => callLine(row, asset)),
     ...liquidations.map((row) => liquidationLine(row, asset)),
@@ -50,14 +52,29 @@ function standingLines({ standing, account }: AccountFacts): string[] {
   ];
 }
 
-function positionLines({ positions, account }: AccountFacts): string[] {
+function positionLines({ positions, account, exemptions }: AccountFacts): string[] {
+  const isExempt = exemptions.some(({ endedAt }) => endedAt === null);
   return positions.map(({ marketId, size, cost, level, rank, shownAt }) => {
     const queue =
       level === null || rank === null || shownAt === null
-        ? 'no place in the ADL queue has been published'
+        ? isExempt
+          ? 'in no ADL queue, since the account is exempt'
+          : 'no place in the ADL queue has been published'
         : `level ${String(level)} of 5 in the ADL queue since ${time(shownAt)}, then rank ${String(rank)}`;
     return `Position: ${contracts(size)} ${sideWord(size)} in ${marketId}, cost ${amount(cost)} ${account.marginAssetId}; ${queue}.`;
   });
+}
+
+/** Without the reason, which is not for everybody who may read this. */
+function exemptionLine({ since, until, changeId, endCause, endedAt, endChangeId }: ExemptionFact): string {
+  const bound = until === null ? 'without an end' : `until ${time(until)}`;
+  const ended =
+    endedAt === null
+      ? 'it stands'
+      : endCause === 'EXPIRED' || endChangeId === null
+        ? `expired in the lap of ${time(endedAt)}`
+        : `ended by change ${endChangeId}, ${time(endedAt)}`;
+  return `Exempt from auto-deleveraging, ${time(since)}: by change ${changeId}, ${bound}; ${ended}.`;
 }
 
 function transitionLine({ from, to, held, equity, maintenance, at }: TransitionFact, asset: string): string {

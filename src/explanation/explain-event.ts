@@ -28,6 +28,7 @@ function outcomeSentence({ event, market, policy, totals }: EventFacts): string 
 const REASONS: Readonly<Record<DeleverageSkipRow['reason'], string>> = {
   NON_OVERLAPPING_BANKRUPTCY: 'the whole leg would have left its equity below zero',
   WOULD_BREACH_MARGIN: 'the leg would have left it short of its margin',
+  EXEMPT: 'it was exempt from auto-deleveraging',
   HELD: 'it had no trustworthy price',
 };
 

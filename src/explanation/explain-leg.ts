@@ -25,9 +25,11 @@ export function legLine(facts: EventFacts, leg: DeleverageLegRow): string {
   );
 }
 
-function rankSentence({ event }: EventFacts, leg: DeleverageLegRow, told: Told): string {
+function rankSentence({ event, skips }: EventFacts, leg: DeleverageLegRow, told: Told): string {
   if (leg.rank === null || leg.queueLength === null || leg.sizeAhead === null) {
-    return `Rank: ${leg.accountId} was no candidate of the queue; it was taken as the last resort, at the mark, where nobody concedes.`;
+    const isExempt = skips.some(({ accountId, reason }) => accountId === leg.accountId && reason === 'EXEMPT');
+    const why = isExempt ? ', being exempt from auto-deleveraging' : '';
+    return `Rank: ${leg.accountId} was no candidate of the queue${why}; it was taken as the last resort, at the mark, where nobody concedes.`;
   }
   const place = `Rank: ${leg.accountId} was ${leg.rank} of ${leg.queueLength} ${event.side === 'LONG' ? 'longs' : 'shorts'}`;
   const ahead =

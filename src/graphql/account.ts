@@ -1,5 +1,5 @@
 import type { AccountRow } from '../db/read-accounts.js';
-import type { AccountResolvers, BalanceResolvers } from '../generated/graphql.js';
+import type { AccountResolvers, AdlExemptionResolvers, BalanceResolvers } from '../generated/graphql.js';
 import { explainAccount } from '../explanation/explain-account.js';
 import type { Decimal } from '../risk/decimal.js';
 import { keysetOf, parsePage, toConnection } from './connection.js';
@@ -34,6 +34,7 @@ export const accountResolvers: AccountResolvers = {
   },
   marginAsset: async (account, _args, context) => ({ id: (await rowOf(account, context)).marginAssetId }),
   margin: ({ id }) => ({ accountId: id }),
+  adlExemption: ({ id }, _args, { loaders }) => loaders.exemption.load(id),
   balances: ({ id }, _args, { book }) => {
     const account = book.margin(id)?.account;
     return account === undefined ? [] : [{ assetId: account.marginAssetId, amount: account.balance }];
@@ -73,6 +74,10 @@ export async function ledgerOf(accountId: string, args: Parameters<typeof parseP
   const rows = await loaders.ledger.load({ parent: accountId, page: keysetOf(page), filter: null });
   return toConnection('ledger', page, rows, (row) => [row.sequence]);
 }
+
+export const adlExemptionResolvers: AdlExemptionResolvers = {
+  change: ({ changeId }, _args, { loaders }) => loaders.change.load(changeId),
+};
 
 export const balanceResolvers: BalanceResolvers = {
   asset: ({ assetId }) => ({ id: assetId }),

@@ -1,9 +1,13 @@
 import { findImpact, type Impact } from '../admin/impact.js';
 import type { FollowedBook } from '../book/follower.js';
 import type { ProposedChange } from '../db/read-changes.js';
-import type { ChangeResolvers } from '../generated/graphql.js';
+import type { ChangeQueueImpactResolvers, ChangeResolvers } from '../generated/graphql.js';
 import type { Context } from './context.js';
 import { nodeId } from './node-id.js';
+
+export const changeQueueImpactResolvers: ChangeQueueImpactResolvers = {
+  market: ({ marketId }) => ({ id: marketId }),
+};
 
 export const changeResolvers: ChangeResolvers = {
   id: ({ id }) => nodeId('Change', id),

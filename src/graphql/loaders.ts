@@ -13,6 +13,8 @@ import {
   readSkips,
 } from '../db/read-deleverage.js';
 import { readLinks } from '../db/chains.js';
+import { readChanges } from '../db/read-changes.js';
+import { readStandingExemptions } from '../db/read-exemptions.js';
 import { readJobs, readRunsOf } from '../db/read-jobs.js';
 import {
   readFills,
@@ -58,6 +60,8 @@ export function makeLoaders(sql: Sql, prisma: Prisma) {
   ): DataLoader<PageKey, R[], string> => pageLoader((parents, page) => read(sql, parents, page));
   return {
     account: one(readAccounts),
+    exemption: one(readStandingExemptions),
+    change: one(readChanges),
     trader: new DataLoader((ids: readonly string[]) => readTraders(prisma, ids)),
     fund: new DataLoader((ids: readonly string[]) => readFunds(prisma, ids)),
     market: one(readMarkets),

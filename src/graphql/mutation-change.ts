@@ -16,6 +16,8 @@ export type ChangeMutation =
   | 'insuranceFundWithdraw'
   | 'marketResume'
   | 'engineStart'
+  | 'exemptionGrant'
+  | 'exemptionEnd'
   | 'engineStop'
   | 'changeDecide';
 
@@ -37,6 +39,14 @@ export const changeMutations: Pick<Required<MutationResolvers>, ChangeMutation> 
   marketResume: (_root, { input }, context) => {
     const { marketSymbol: targetId, reason } = input;
     return propose(context, { kind: 'MARKET_RESUME', targetId, terms: {}, reason, input });
+  },
+  exemptionGrant: (_root, { input }, context) => {
+    const { accountId: targetId, reason, ...terms } = input;
+    return propose(context, { kind: 'EXEMPTION_GRANT', targetId, terms, reason, input });
+  },
+  exemptionEnd: (_root, { input }, context) => {
+    const { accountId: targetId, reason } = input;
+    return propose(context, { kind: 'EXEMPTION_END', targetId, terms: {}, reason, input });
   },
   engineStart: (_root, { input }, context) => {
     const { reason } = input;

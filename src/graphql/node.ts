@@ -1,7 +1,6 @@
 import type { NodeResolvers } from '../generated/graphql.js';
 import { readLedgerEntries, readMarginCalls } from '../db/read-accounts.js';
 import { readAuditEntries } from '../db/read-audit.js';
-import { readChanges } from '../db/read-changes.js';
 import { readRun } from '../db/read-jobs.js';
 import { readForcedTrades } from '../db/read-liquidations.js';
 import { readReconciliations } from '../db/read-reconciliation.js';
@@ -54,7 +53,7 @@ async function findByKey(type: NodeType, key: string, context: Context): Promise
     case 'AuditEntry':
       return (await readAuditEntries(sql, [key]))[0] ?? null;
     case 'Change':
-      return (await readChanges(sql, [key]))[0] ?? null;
+      return loaders.change.load(key);
     case 'Reconciliation':
       return (await readReconciliations(sql, [key]))[0] ?? null;
     case 'LedgerEntry':

@@ -48,7 +48,9 @@ export const queryResolvers: QueryResolvers = {
     const statuses = args.statuses ?? null;
     const [after] = page.after ?? [];
     const ids = statuses === null ? book.accountIds(after) : book.withStatus(statuses, after);
-    const rows = takeFrom(ids, page).map((id) => ({ id }));
+    const { exempt } = args;
+    const exemptIds = new Set(exempt == null ? [] : book.exemptIds());
+    const rows = takeFrom(ids, page, (id) => exempt == null || exemptIds.has(id) === exempt).map((id) => ({ id }));
     return toConnection('accounts', page, rows, ({ id }) => [id]);
   },
   positions: (_root, args, { book }) => {

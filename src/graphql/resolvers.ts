@@ -1,8 +1,8 @@
 import type { Resolvers } from '../generated/graphql.js';
-import { accountResolvers, balanceResolvers } from './account.js';
+import { accountResolvers, adlExemptionResolvers, balanceResolvers } from './account.js';
 import { assetResolvers } from './asset.js';
 import { auditEntryResolvers } from './audit-entry.js';
-import { changeResolvers } from './change.js';
+import { changeQueueImpactResolvers, changeResolvers } from './change.js';
 import { chainVerificationResolvers } from './chain-verification.js';
 import { deleverageEventResolvers, deleverageSkipResolvers } from './deleverage-event.js';
 import { deleverageLegResolvers } from './deleverage-leg.js';
@@ -53,11 +53,13 @@ export const resolvers: Resolvers = {
   },
   Node: nodeResolvers,
   Account: accountResolvers,
+  AdlExemption: adlExemptionResolvers,
   AdlIndicator: adlIndicatorResolvers,
   Asset: assetResolvers,
   AuditEntry: auditEntryResolvers,
   Balance: balanceResolvers,
   Change: changeResolvers,
+  ChangeQueueImpact: changeQueueImpactResolvers,
   ChainVerification: chainVerificationResolvers,
   DeleverageEvent: deleverageEventResolvers,
   DeleverageLeg: deleverageLegResolvers,

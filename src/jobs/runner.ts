@@ -116,7 +116,8 @@ export class JobRunner {
     if (result.kind === 'RAN') {
       this.#options.metrics?.ranLap(result, (performance.now() - begunMs) / 1000);
       const { round, counts, attempts } = result;
-      const isQuiet = counts.transitions + counts.liquidations + counts.events + counts.badDebts === 0;
+      const { transitions, liquidations, events, badDebts, exemptionsEnded } = counts;
+      const isQuiet = transitions + liquidations + events + badDebts + exemptionsEnded === 0;
       log[isQuiet ? 'debug' : 'info']({ round, attempts, ...counts }, 'lap');
     }
     return result;

@@ -73,6 +73,8 @@ export interface Account {
   readonly kind: AccountKind;
   readonly mode: MarginMode;
   readonly marginAssetId: string;
+  /** By an exemption of its own; always false of what is no trader's. */
+  readonly exempt: boolean;
   readonly balance: Decimal;
   /** By market id. */
   readonly positions: ReadonlyMap<string, Holding>;
@@ -195,6 +197,11 @@ export function isHeld(v: AccountValuation, params: VenueParams): boolean {
   if (v.positions.some(({ value: worth, cost }) => outgrown(worth) || outgrown(cost))) return true;
   const stale = v.positions.filter((position) => !position.live);
   return stale.length > 0 && sum(stale.map((p) => p.maintenance)).gte(params.staleShare.times(v.maintenance));
+}
+
+/** Whether the account is never in a queue, whatever its prices: by an exemption, or as no trader's. */
+export function isExempt({ kind, exempt }: Pick<Account, 'kind' | 'exempt'>): boolean {
+  return kind !== 'TRADER' || exempt;
 }
 
 /**

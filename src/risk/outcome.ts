@@ -12,11 +12,18 @@ export interface Outcome {
   readonly liquidations: Liquidation[];
   readonly events: DeleverageEvent[];
   readonly covers: Cover[];
+  /** That ended by their time, before anything else of the lap. */
+  readonly exemptionsEnded: ExemptionEnded[];
   readonly halts: { readonly marketId: string; readonly reason: string }[];
   readonly positionChanges: PositionChange[];
   readonly ledger: LedgerChange[];
   /** Accounts in trouble were left for the next lap. */
   more: boolean;
+}
+
+export interface ExemptionEnded {
+  readonly accountId: string;
+  readonly version: number;
 }
 
 export interface Transition {
@@ -115,7 +122,7 @@ export interface Leg {
 export interface Skip {
   readonly accountId: string;
   readonly rank: number | null;
-  readonly reason: 'NON_OVERLAPPING_BANKRUPTCY' | 'WOULD_BREACH_MARGIN' | 'HELD';
+  readonly reason: 'NON_OVERLAPPING_BANKRUPTCY' | 'WOULD_BREACH_MARGIN' | 'EXEMPT' | 'HELD';
   readonly size: Decimal;
   readonly equity: Decimal | null;
   readonly maintenance: Decimal | null;
@@ -203,6 +210,7 @@ export function emptyOutcome(): Outcome {
     liquidations: [],
     events: [],
     covers: [],
+    exemptionsEnded: [],
     halts: [],
     positionChanges: [],
     ledger: [],

@@ -11,7 +11,7 @@ import { columnBookOf, type WholeState } from '../support/plain-book.js';
 import { unequalBook } from '../support/unequal-book.js';
 import { wholeState } from '../support/whole-state.js';
 
-const TWISTS = ['NONE', 'CLOSED', 'FLIPPED', 'RICHER', 'ALL_CLOSED'] as const;
+const TWISTS = ['NONE', 'CLOSED', 'FLIPPED', 'RICHER', 'ALL_CLOSED', 'EXEMPTED'] as const;
 type Twist = (typeof TWISTS)[number];
 
 /** What happened to each account in turn, and to the price of each market, in percent. */
@@ -23,6 +23,7 @@ const later = fc.record({
 function twisted(account: Account, twist: Twist): Account {
   const [first, ...others] = [...account.positions];
   if (twist === 'NONE' || first === undefined) return account;
+  if (twist === 'EXEMPTED') return { ...account, exempt: account.kind === 'TRADER' && !account.exempt };
   if (twist === 'RICHER') return { ...account, balance: account.balance.plus('1000') };
   const [id, { size, cost }] = first;
   if (twist === 'FLIPPED')
@@ -56,8 +57,9 @@ function plainly(earlier: Book, now: Book): LevelChanges {
       }
     }
     for (const accountId of earlier.accountIds()) {
-      if (earlier.holds(accountId, marketId) && !now.holds(accountId, marketId))
-        found.gone.push({ accountId, marketId });
+      if (!earlier.holds(accountId, marketId)) continue;
+      const isExempted = earlier.account(accountId)?.exempt === false && now.account(accountId)?.exempt === true;
+      if (isExempted || !now.holds(accountId, marketId)) found.gone.push({ accountId, marketId });
     }
   }
   return found as unknown as LevelChanges;

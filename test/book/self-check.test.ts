@@ -75,6 +75,19 @@ describe('the self-check', () => {
     expect(logged).toEqual([]);
   });
 
+  it('sees that one of the two has an account exempt and the other not', async () => {
+    await tamper(`update account set exempt = true where id = 'ben'`);
+    const check = new SelfCheck({ book: follower, log });
+    await check.check();
+    expect(check.status().differences).toBe(1);
+    const seen = logged.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(seen).toContainEqual(
+      expect.objectContaining({ id: 'ben', figure: 'exempt', book: 'false', database: 'true' }),
+    );
+    await check.check();
+    expect(follower.current().exemptIds()).toEqual(['ben']);
+  });
+
   it('looks at all accounts, one after the other, and begins again', async () => {
     const seen: string[][] = [];
     const book: CheckedBook = {

@@ -6,6 +6,7 @@ import { closeSql, openSql, type Sql } from '../../src/db/connect.js';
 import { deployMigrations } from '../../src/db/migrate.js';
 import { sqlStateOf } from '../../src/db/transaction.js';
 import { runLap } from '../../src/engine/run-lap.js';
+import { addSnapshotChunk } from '../../src/ingest/reconciliation.js';
 import { tellOfAlice } from '../graphql/api.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { createTestVenue } from '../support/venue.js';
@@ -36,8 +37,10 @@ const TABLES: Readonly<Record<string, Class>> = {
   ...{ asset: PARTY, trader: PARTY, insurance_fund: PARTY, market: PARTY, job: PARTY },
   ...{ account: RECORD, balance: RECORD, margin_call: RECORD, position: STATE, adl_level: DERIVED },
   ...{ venue_parameters: HISTORY, bracket_version: HISTORY, bracket: HISTORY, policy_version: HISTORY },
-  // Retention removes of these two what nothing needs, and of keys what is a week old.
-  ...{ price_mark: HISTORY, depth_snapshot: HISTORY, idempotency_key: HISTORY },
+  // Retention removes of these three what nothing needs, and of keys what is a week old.
+  ...{ price_mark: HISTORY, depth_snapshot: HISTORY, reconciliation_row: HISTORY, idempotency_key: HISTORY },
+  ...{ reconciliation: HISTORY, reconciliation_chunk: HISTORY, reconciliation_result: HISTORY },
+  ...{ reconciliation_difference: HISTORY, exemption: HISTORY, exemption_end: HISTORY },
   ...{ trade: HISTORY, transfer: HISTORY, funding: HISTORY, funding_payment: HISTORY, opening_position: HISTORY },
   ...{ job_run: HISTORY, lap: HISTORY, lap_price: HISTORY, market_status_change: HISTORY },
   ...{ margin_status_transition: HISTORY, margin_call_extension: HISTORY },
@@ -52,10 +55,12 @@ const TABLES: Readonly<Record<string, Class>> = {
 };
 
 const VIEWS = [
-  ...['adl_queue', 'chain_head', 'chain_row', 'change_status', 'current_bracket', 'current_mark', 'current_policy'],
-  ...['current_venue_parameters', 'deleverage_history', 'feed_anomalies', 'forced_close_violations'],
-  ...['insurance_fund_ledger', 'invariant_violations', 'leg_mark_later', 'margin_status', 'money_violations'],
-  ...['open_interest', 'position_margin', 'position_value', 'position_violations', 'ranking_violations'],
+  ...['adl_queue', 'chain_head', 'chain_row', 'change_status', 'correction_violations', 'current_bracket'],
+  ...['current_mark', 'current_policy', 'current_venue_parameters', 'deleverage_history', 'exemption_status'],
+  ...['exemption_violations', 'feed_anomalies', 'forced_close_violations', 'insurance_fund_ledger'],
+  ...['invariant_violations', 'leg_mark_later', 'margin_status', 'money_violations', 'open_interest'],
+  ...['position_margin', 'position_value', 'position_violations', 'ranking_violations', 'reconciliation_fact'],
+  ...['reconciliation_status'],
 ];
 
 /** All of them change nothing: what writes is for the owner, as are the functions of triggers. */
@@ -119,6 +124,8 @@ async function tell(): Promise<void> {
   await runLap(owner, { worker: 'test', at: venue.at });
   await venue.price('BTCUSDT', '96.5');
   await venue.depth('BTCUSDT', { bids: '1@98', asks: '1@99' });
+  const positions = [{ accountId: 'alice', marketId: 'BTCUSDT', size: '1' }];
+  await addSnapshotChunk(owner, 'tester', { id: 's', asOf: venue.at, chunk: 1, positions, balances: [] });
   await owner`
     with entry as (
       insert into audit_entry (actor, scopes, action, input, request_id, outcome)

@@ -11,7 +11,20 @@ const RUNS = 300;
 
 describe('a random lap', () => {
   it('keeps every invariant', () => {
-    const seen = { liquidations: 0, events: 0, legs: 0, skips: 0, atMark: 0, covers: 0, halts: 0, held: 0, lapsed: 0 };
+    const seen = {
+      expired: 0,
+      exempt: 0,
+      exemptAtMark: 0,
+      liquidations: 0,
+      events: 0,
+      legs: 0,
+      skips: 0,
+      atMark: 0,
+      covers: 0,
+      halts: 0,
+      held: 0,
+      lapsed: 0,
+    };
     fc.assert(
       fc.property(bookPlan, (plan) => {
         const laps = new MemoryLaps(plan);
@@ -24,11 +37,14 @@ describe('a random lap', () => {
           for (const { legs, skips } of outcome.events) {
             seen.legs += legs.length;
             seen.skips += skips.length;
+            seen.exempt += skips.filter((skip) => skip.reason === 'EXEMPT').length;
+            seen.exemptAtMark += legs.filter((leg) => lap.exemptIds.includes(leg.accountId)).length;
             seen.atMark += legs.filter((leg) => leg.stage === 'CLOSE_AT_MARK').length;
           }
           seen.covers += outcome.covers.length;
           seen.halts += outcome.halts.length;
           seen.held += lap.heldIds.length;
+          seen.expired += outcome.exemptionsEnded.length;
           seen.lapsed += outcome.callsEnded.filter((end) => end.status === 'LAPSED').length;
         }
       }),

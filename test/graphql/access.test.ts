@@ -16,7 +16,7 @@ import {
   type Owned,
   type Role,
 } from './access-model.js';
-import { actOn, aliceGoesBankrupt, startApi, type Answer, type TestApi } from './api.js';
+import { actOn, aliceGoesBankrupt, changeBoth, startApi, type Answer, type TestApi } from './api.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-return -- answers are JSON, walked by the names just asked for */
 
@@ -55,6 +55,7 @@ const QUEUE = 'adlQueue(side: SHORT)';
 /** Of every type a way to it through a list or a field that others may try as well. */
 const WAYS: readonly Way[] = [
   way('Account', BOB, ACCOUNT),
+  way('AdlExemption', BOB, 'account(externalId: "bob-2")', 'adlExemption'),
   way('Trader', BOB, ACCOUNT, 'trader'),
   way('Asset', VENUE, 'assets'),
   way('Margin', BOB, ACCOUNT, 'margin'),
@@ -135,6 +136,7 @@ const WAYS: readonly Way[] = [
   way('ReconciliationDifferenceEdge', VENUE, RECONCILIATION, 'differences', 'edges'),
   way('ReconciliationDifference', VENUE, RECONCILIATION, 'differences', 'edges', 'node'),
   way('ReconciliationFact', VENUE, RECONCILIATION, 'differences', 'edges', 'node', 'lastFacts'),
+  way('ChangeQueueImpact', VENUE, 'changes', 'edges', 'node', 'impact', 'queues'),
   way('ChainVerification', VENUE, 'chainVerification(chain: AUDIT_LOG)'),
   way('PositionConnection', BOB, 'positions'),
   way('PositionEdge', BOB, 'positions', 'edges'),
@@ -216,6 +218,9 @@ describe('who may do what', () => {
     await actOn(api, 'traderUpsert', { externalId: 'zoe' }, 'trader { id }');
     const zoe = { externalId: 'zoe', traderId: 'zoe', marginAssetSymbol: 'USDT' };
     await actOn(api, 'accountCreate', zoe, 'account { id }');
+    const second = { ...zoe, externalId: 'bob-2', traderId: 'bob' };
+    await actOn(api, 'accountCreate', second, 'account { id }');
+    await changeBoth(api, 'exemptionGrant', { accountId: 'bob-2', reason: 'a test' });
     // Somebody before bob in the queue, so that he can do something for a lower level.
     await createTrader(api.sql, { id: 'yan' });
     await createAccount(api.sql, { id: 'yan', traderId: 'yan', mode: 'CROSS', marginAssetId: 'USDT' });
@@ -225,6 +230,7 @@ describe('who may do what', () => {
     const snapshot = { id: 's1', asOf: new Date().toISOString(), chunk: 1, positions: [], balances: [] };
     await actOn(api, 'reconciliationRowsAdd', snapshot, 'reconciliation { id }');
     await actOn(api, 'reconciliationFinish', { id: 's1', chunks: 1, rows: 0 }, 'reconciliation { id }');
+    await actOn(api, 'exemptionGrant', { accountId: 'bob', reason: 'a test' }, 'change { id }');
     await api.sql`
       insert into margin_call (account_id, lap_id, transition_id, amount_required, equity, maintenance, called_at, deadline, latest_deadline, on_lapse)
       select 'bob', lap_id, id, 1, 1, 1, now(), now() + interval '1 hour', now() + interval '1 hour', 'REDUCE_ONLY'
@@ -346,6 +352,7 @@ describe('who may do what', () => {
         'Market.liquidityProvider READ_RISK',
         'Market.liquidations READ_RISK',
         'InsuranceFund.account READ_RISK',
+        'AdlExemption.reason READ_RISK',
         'AdlPolicy.changedBy READ_AUDIT',
         'AdlPolicy.reason READ_AUDIT',
         ...ofQueue.map((name) => `AdlQueueEntry.${name} READ_RISK`),

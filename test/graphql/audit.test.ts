@@ -174,6 +174,30 @@ describe('an action of an administrator', () => {
     expect(await count()).toBe(had + 1);
   });
 
+  it('that exempts an account, and ends it, too', async () => {
+    await changeBoth(api, 'exemptionGrant', { accountId: 'carol', ...RECORD });
+    await changeBoth(api, 'exemptionEnd', { accountId: 'carol', ...RECORD });
+    // Each is proposed, decided on, and done.
+    const entries = await newest(6);
+    expect(entries.map(({ action, targetType, actor }) => [action, targetType, actor])).toEqual([
+      ['changeDecide', 'Change', 'second'],
+      ['exemptionEnd', 'Account', 'second'],
+      ['exemptionEnd', 'Change', 'tester'],
+      ['changeDecide', 'Change', 'second'],
+      ['exemptionGrant', 'Account', 'second'],
+      ['exemptionGrant', 'Change', 'tester'],
+    ]);
+    const exemption = { version: '1', until: null, reason: 'a test', changed_by: 'tester' };
+    expect(entries[4]).toMatchObject({
+      before: { exempt: false, exemption: null },
+      after: { exempt: true, exemption },
+    });
+    expect(entries[1]).toMatchObject({
+      before: { exempt: true, exemption },
+      after: { exempt: false, exemption: null },
+    });
+  });
+
   it('that vouches for a price names who did as its actor', async () => {
     const price = { id: 'wild', marketSymbol: 'ETHUSDT', price: '100' };
     await actOn(api, 'pricesRecord', { prices: [price, { ...price, id: 'wilder', price: '300' }] }, 'recorded');

@@ -6,7 +6,7 @@ import { loadSchema } from '../../src/graphql/schema.js';
 import { encodeCursor } from '../../src/graphql/connection.js';
 import { bearer } from '../support/access.js';
 import type { TestVenue } from '../support/venue.js';
-import { aliceGoesBankrupt, freshVenue, startApi, tellOfAlice, type TestApi } from './api.js';
+import { aliceGoesBankrupt, changeBoth, freshVenue, startApi, tellOfAlice, type TestApi } from './api.js';
 import { connectTo, listen, until, type Listened } from '../support/live.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-return, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-argument -- answers are JSON, read by the names just asked for */
@@ -87,6 +87,24 @@ describe('streams of states', () => {
     expect(new Set(levels.slice(-2)).size).toBe(2);
     while (lights.told.length < levels.length) await lights.next();
     expect(lights.told.map((each: any) => each.adlIndicatorChanged.adl.level)).toEqual(levels);
+    lights.stop();
+  });
+
+  it('tell that a position is exempt, and that it is ranked again', async () => {
+    const lights = listen(await as('bob'), LIGHTS);
+    const states = [(await lights.next()) as any];
+    for (const [mutation, terms] of [
+      ['exemptionGrant', { until: null }],
+      ['exemptionEnd', {}],
+    ] as const) {
+      await changeBoth(api, mutation, { accountId: 'bob', reason: 'a test', ...terms });
+      states.push(await lights.next());
+    }
+    expect(states.map(({ adlIndicatorChanged: { adl } }) => [adl.state, adl.level !== null])).toEqual([
+      ['RANKED', true],
+      ['EXEMPT', false],
+      ['RANKED', true],
+    ]);
     lights.stop();
   });
 

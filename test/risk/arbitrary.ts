@@ -138,7 +138,7 @@ export function bookOf(most: number, marketFrom: (id: string) => fc.Arbitrary<Ma
         lines.map((line) => [line.market.id, { size: line.size, cost: value(line.market, line.size, line.entry) }]),
       );
       return {
-        account: { id: 'a', kind: 'TRADER', mode: 'CROSS', marginAssetId: 'USDT', balance, positions },
+        account: { id: 'a', kind: 'TRADER', mode: 'CROSS', marginAssetId: 'USDT', exempt: false, balance, positions },
         markets: byId(...lines.map((line) => line.market)),
         marks: new Map(lines.map((line) => [line.market.id, { price: line.mark, live: true }])),
       };

@@ -91,6 +91,7 @@ export function buildAccount(
     kind: 'TRADER',
     mode: 'CROSS',
     marginAssetId: 'USDT',
+    exempt: false,
     balance: dec(balance),
     positions: new Map(holdings),
   };

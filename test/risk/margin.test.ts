@@ -6,6 +6,7 @@ import {
   accountLeverage,
   compareTrouble,
   effectiveLeverage,
+  isExempt,
   isHeld,
   marginRatio,
   positionIn,
@@ -129,6 +130,16 @@ describe('isHeld', () => {
     const outgrown = buildAccount('a', '0', { F: ['-2', '0'] });
     expect(isHeld(valued(outgrown, MARKETS, buildMarks({ F: '50000000000000000000' })), VENUE)).toBe(true);
     expect(isHeld(valued(buildAccount('a', '-100000000000000000000'), MARKETS, new Map()), VENUE)).toBe(true);
+  });
+});
+
+describe('isExempt', () => {
+  it('is true of an exemption, and of whatever is no trader’s', () => {
+    const account = buildAccount('a', '500', {});
+    expect(isExempt(account)).toBe(false);
+    expect(isExempt({ ...account, exempt: true })).toBe(true);
+    for (const kind of ['LIQUIDITY_PROVIDER', 'INSURANCE_FUND'] as const)
+      expect(isExempt({ ...account, kind })).toBe(true);
   });
 });
 

@@ -12,7 +12,17 @@ import { brokenLaws } from '../support/lap-laws.js';
 import { lapMemory } from '../support/lap-memory.js';
 import { lapTime, MemoryLaps } from '../support/memory-laps.js';
 import { PlainBook } from '../support/plain-book.js';
-import { depthText, marketIdOf, OPENING, openingLines, priceText, type BookPlan } from '../support/random-book.js';
+import { exemptAsOf } from '../support/exemptions.js';
+import {
+  depthText,
+  EVER,
+  exemptionsOf,
+  marketIdOf,
+  OPENING,
+  openingLines,
+  priceText,
+  type BookPlan,
+} from '../support/random-book.js';
 import { bookPlanOf } from '../support/random-plan.js';
 
 /** What happens to one lap beside its prices and depth. */
@@ -57,6 +67,7 @@ export interface Told {
   readonly liquidations: number;
   readonly events: number;
   readonly badDebts: number;
+  readonly exemptionsEnded: number;
 }
 
 /** The number of the lap that went wrong, from 1, and how. */
@@ -74,10 +85,12 @@ export class StoryBroke extends Error {
  */
 export async function playStory(sql: Sql, { plan, twists }: Story): Promise<Told> {
   await importBookLines(sql, openingLines(plan), { at: OPENING });
+  for (const { accountId, laps } of exemptionsOf(plan))
+    await exemptAsOf(sql, accountId, OPENING, laps === EVER ? null : lapTime(laps));
   const engines = [lapMemory(), lapMemory()];
   // By `risk` alone, which looks at every account: the product's book must lead to the same decisions.
   const inMemory = new MemoryLaps(plan, (state) => new PlainBook(state));
-  const told = { laps: 0, liquidations: 0, events: 0, badDebts: 0 };
+  const told = { laps: 0, liquidations: 0, events: 0, badDebts: 0, exemptionsEnded: 0 };
   for (const [index, each] of twists.entries()) {
     try {
       await feed(sql, plan, index, each);
@@ -90,6 +103,7 @@ export async function playStory(sql: Sql, { plan, twists }: Story): Promise<Told
       told.liquidations += ran.counts.liquidations;
       told.events += ran.counts.events;
       told.badDebts += ran.counts.badDebts;
+      told.exemptionsEnded += ran.counts.exemptionsEnded;
     } catch (error) {
       throw new StoryBroke(index + 1, error);
     }

@@ -14,6 +14,7 @@ export type FollowStep =
       readonly seller: number;
       readonly lots: number;
     }
+  | { readonly kind: 'exempt'; readonly who: number; readonly isEnd: boolean }
   | { readonly kind: 'close'; readonly market: number; readonly who: number }
   | { readonly kind: 'transfer'; readonly who: number; readonly amount: number }
   | { readonly kind: 'price'; readonly market: number; readonly price: number }
@@ -47,6 +48,7 @@ const throughTheService: fc.Arbitrary<FollowStep> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('close' as const), market, who }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('exempt' as const), who, isEnd: fc.boolean() }) },
   {
     weight: 3,
     arbitrary: fc.record({ kind: fc.constant('transfer' as const), who, amount: fc.integer({ min: -200, max: 900 }) }),

@@ -15,6 +15,7 @@ import { recordTransfers } from '../../src/ingest/transfers.js';
 import { setVenueParameters } from '../../src/ingest/venue-parameters.js';
 import { createLog, type Log } from '../../src/telemetry.js';
 import type { TestDatabase } from './database.js';
+import { endExemption, exempt } from './exemptions.js';
 import { FOLLOW_MARKETS, FOLLOW_NAMES, RAW_WRITERS, type FollowStep } from './follow-plan.js';
 import { RawWriter } from './raw-writer.js';
 import { told } from './told-book.js';
@@ -160,6 +161,8 @@ export class FollowedVenue {
         return this.#trade(id, this.#market(step.market), this.#name(step.buyer), this.#name(step.seller), step.lots);
       case 'close':
         return this.#close(id, this.#market(step.market), this.#name(step.who));
+      case 'exempt':
+        return (step.isEnd ? endExemption : exempt)(pool, this.#name(step.who));
       case 'transfer':
         return recordTransfers(pool, [
           { id, accountId: this.#name(step.who), assetId: 'USDT', amount: `${step.amount}.000000000000000001` },

@@ -20,6 +20,7 @@ export function brokenLaws(lap: Lap): string[] {
     ...deficitsAreCharged(lap),
     ...nobodyJumpsTheQueue(lap),
     ...nobodyGains(lap),
+    ...theExemptComeLast(lap),
   ];
 }
 
@@ -208,6 +209,29 @@ function isGone(lap: Lap, event: DeleverageEvent, index: number, accountId: stri
       change.sizeAfter.isZero() &&
       (change.cause.kind === 'LIQUIDATION' || (change.cause.kind === 'DELEVERAGE' && change.cause.index <= index)),
   );
+}
+
+/** Whoever is exempt has no rank, is told as passed over, and closes at mark only, behind all ranked and before the provider. */
+function theExemptComeLast(lap: Lap): string[] {
+  const isExempt = (id: string): boolean => lap.book.account(id)?.exempt === true;
+  const placeOf = ({ accountId, rank }: Leg): number => {
+    if (rank !== null) return 0;
+    if (lap.isHeld(accountId)) return 3;
+    return isExempt(accountId) ? 1 : 2;
+  };
+  return lap.outcome.events.flatMap(({ accountId: of, ranking, legs, skips }) => {
+    const broken = [...entriesOf(ranking)]
+      .filter(({ accountId }) => isExempt(accountId))
+      .map((e) => `${e.accountId} ranks`);
+    for (const leg of legs.filter(({ accountId }) => isExempt(accountId))) {
+      if (leg.stage === 'DELEVERAGE') broken.push(`${leg.accountId} closes at the price`);
+      if (!skips.some((skip) => skip.accountId === leg.accountId && skip.reason === 'EXEMPT'))
+        broken.push(`${leg.accountId} is not told as passed over`);
+    }
+    const places = legs.filter(({ stage }) => stage === 'CLOSE_AT_MARK').map(placeOf);
+    if (places.some((place, k) => place < (places[k - 1] ?? 0))) broken.push(`places at mark ${places.join(' ')}`);
+    return broken.map((what) => `exempt: ${what} in an event of ${of}`);
+  });
 }
 
 /** 17: at frozen prices a lap makes nobody richer but by what the fund and the exchange pay to clear a bankruptcy. */

@@ -11,6 +11,8 @@ import type { Account, VenueParams } from '../../src/risk/margin.js';
 import {
   STALE_AFTER_MS,
   depthText,
+  EVER,
+  exemptionsOf,
   marketIdOf,
   OPENING,
   openingLines,
@@ -50,7 +52,10 @@ export class MemoryLaps {
   constructor(plan: BookPlan, bookOf: (state: WholeState) => Book = columnBookOf) {
     this.#plan = plan;
     this.#bookOf = bookOf;
-    this.#state = openingState(openingLines(plan));
+    this.#state = openingState(
+      openingLines(plan),
+      exemptionsOf(plan).map(({ accountId }) => accountId),
+    );
   }
 
   /** For tests that ask for the same laps on the same book in another order. */
@@ -64,7 +69,7 @@ export class MemoryLaps {
     const told = this.#plan.laps[index];
     if (told === undefined) throw new Error('no such lap');
     this.#state = { ...this.#state, at, marks: this.#marksAt(told, lapTime(index), at), funds: this.#fundsAt(at) };
-    const lap = new Lap(this.#bookOf(this.#state), new Map(this.#calls));
+    const lap = new Lap(this.#bookOf(this.#state), new Map(this.#calls), this.#expiredAt(at));
     const troubles = survey(lap);
     if (troubles.length > 0)
       for (const depth of this.#depths(told))
@@ -72,6 +77,14 @@ export class MemoryLaps {
     act(lap, troubles);
     this.#carry(lap);
     return lap;
+  }
+
+  #expiredAt(at: Instant): { accountId: string; version: number }[] {
+    return exemptionsOf(this.#plan)
+      .filter(({ accountId }) => this.#state.accounts.get(accountId)?.exempt === true)
+      .filter(({ laps }) => laps !== EVER && lapTime(laps) <= at)
+      .map(({ accountId }) => ({ accountId, version: 1 }))
+      .sort((a, b) => (a.accountId < b.accountId ? -1 : 1));
   }
 
   #marksAt(told: LapPlan, priceAt: Instant, at: Instant): Map<string, MarkFact> {
@@ -132,6 +145,7 @@ export class MemoryLaps {
     this.#carryCalls(lap, caused);
     this.#carryPayments(lap);
     const accounts = new Map(this.#state.accounts);
+    for (const { accountId } of outcome.exemptionsEnded) accounts.set(accountId, lap.account(accountId));
     for (const account of lap.changed()) accounts.set(account.id, account);
     this.#state = { ...this.#state, accounts, markets, lastStatuses };
   }
@@ -182,7 +196,7 @@ export function causeAccount(
 }
 
 /** The lines of a book as the state that a lap loads. */
-function openingState(lines: readonly BookLine[]): WholeState {
+function openingState(lines: readonly BookLine[], exemptIds: readonly string[]): WholeState {
   const accounts = new Map<string, Mutable<Account>>();
   const markets = new Map<string, MarketState>();
   const funds = new Map<string, FundState>();
@@ -214,6 +228,7 @@ function openingState(lines: readonly BookLine[]): WholeState {
     } else if (line.type === 'venueParameters') venue = venueOf(line);
   }
   if (venue === undefined) throw new Error('no venue parameters');
+  for (const id of exemptIds) accountOf(id).exempt = true;
   const ordered = new Map([...accounts].sort(([a], [b]) => (a < b ? -1 : 1)));
   return {
     at: OPENING,
@@ -227,7 +242,7 @@ function openingState(lines: readonly BookLine[]): WholeState {
 }
 
 function emptyAccount(id: string, kind: Account['kind'], mode: Account['mode'], marginAssetId: string): Account {
-  return { id, kind, mode, marginAssetId, balance: ZERO, positions: new Map() };
+  return { id, kind, mode, marginAssetId, exempt: false, balance: ZERO, positions: new Map() };
 }
 
 function marketState(line: Extract<BookLine, { type: 'market' }>): MarketState {

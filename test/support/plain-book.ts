@@ -89,6 +89,10 @@ export class PlainBook implements Book {
     return this.#idsWhere(({ held }) => held);
   }
 
+  exemptIds(): readonly string[] {
+    return this.#idsWhere(({ account }) => account.exempt);
+  }
+
   moved(): Iterable<string> {
     return this.#idsWhere(({ account, status, held }) => {
       const last = this.lastStatus(account.id) ?? { status: 'HEALTHY', held: false };
@@ -144,7 +148,7 @@ export class PlainBook implements Book {
     const margin = this.margin(accountId);
     const holding = margin?.account.positions.get(marketId);
     if (margin === undefined || holding === undefined) return undefined;
-    if (margin.account.kind !== 'TRADER') return { state: 'EXEMPT' };
+    if (margin.account.kind !== 'TRADER' || margin.account.exempt) return { state: 'EXEMPT' };
     if (margin.held) return { state: 'UNKNOWN' };
     const ranking = this.ranking(marketId, sideOf(holding.size));
     const { id, queueLength, queueSize } = ranking;
@@ -203,7 +207,8 @@ export class PlainBook implements Book {
       const holding = margin?.account.positions.get(marketId);
       if (margin === undefined || holding === undefined) continue;
       addHash(hashes, accountHash(rowOfAccount(margin.account)));
-      if (margin.account.kind !== 'TRADER' || margin.held || margin.valuation === null) continue;
+      const { kind, exempt } = margin.account;
+      if (kind !== 'TRADER' || exempt || margin.held || margin.valuation === null) continue;
       const scored = score(policy.score, margin.valuation, marketId);
       candidates.push({ accountId: id, size: holding.size.abs(), score: scored });
     }

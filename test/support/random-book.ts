@@ -29,6 +29,8 @@ export interface AccountPlan {
   readonly mode: 'CROSS' | 'ISOLATED';
   /** Picks the margin asset, by the asset of that market. */
   readonly home: number;
+  /** In so many laps; then the exemption has expired. EVER: it has no end. */
+  readonly exemptLaps: number;
   readonly balance: string;
 }
 
@@ -121,6 +123,11 @@ export const marketIdOf = (market: number): string => `M${market}`;
 export const fundIdOf = (plan: BookPlan, market: number): string => `fund-${shapeOf(plan, market).settlementAssetId}`;
 export const providerIdOf = (plan: BookPlan, market: number): string => `lp-${shapeOf(plan, market).settlementAssetId}`;
 export const accountIdOf = (account: number): string => ACCOUNT_IDS[account] ?? `x${account}`;
+/** Laps of an exemption without an end. */
+export const EVER = 99;
+/** A book line does not tell of it. */
+export const exemptionsOf = (plan: BookPlan): { accountId: string; laps: number }[] =>
+  plan.accounts.flatMap(({ exemptLaps: laps }, index) => (laps > 0 ? [{ accountId: accountIdOf(index), laps }] : []));
 const assetOf = (plan: BookPlan, account: AccountPlan): string =>
   shapeOf(plan, account.home % plan.markets.length).settlementAssetId;
 

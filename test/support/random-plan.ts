@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import {
   BRACKETS,
+  EVER,
   SHAPES,
   type BookPlan,
   type DepthPlan,
@@ -52,7 +53,12 @@ export const bookPlanOf = (laps: { minLength: number; maxLength: number }): fc.A
   fc.record({
     markets: fc.array(marketPlan, { minLength: 1, maxLength: MARKETS }),
     accounts: fc.array(
-      fc.record({ mode: fc.constantFrom('CROSS', 'CROSS', 'ISOLATED'), home: fc.nat(MARKETS - 1), balance }),
+      fc.record({
+        mode: fc.constantFrom('CROSS', 'CROSS', 'ISOLATED'),
+        home: fc.nat(MARKETS - 1),
+        exemptLaps: fc.constantFrom(0, 0, 0, 0, 1, 2, EVER),
+        balance,
+      }),
       { minLength: 3, maxLength: 14 },
     ),
     trades: fc.array(

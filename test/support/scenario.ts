@@ -14,6 +14,7 @@ import { messageOf } from '../../src/errors.js';
 import { addMilliseconds } from '../../src/risk/instant.js';
 import { assertInvariants, assertTotals } from './checks.js';
 import { createTestDatabase } from './database.js';
+import { endExemption, exempt } from './exemptions.js';
 import { isTableName, readTable, type TableContext } from './scenario-tables.js';
 import { parseScenario, Words, type ScenarioLine } from './scenario-text.js';
 
@@ -26,6 +27,7 @@ import { parseScenario, Words, type ScenarioLine } from './scenario-text.js';
  *   venue onCallLapse LIQUIDATE                            policy X allocation PRO_RATA
  *   trade X 10 at 100 A from B                             deposit A 5        withdraw A 5
  *   price X 97 [index 98]     depth X bids 4@99 3@98 asks 2@101     confirm X     halt X     resume X     extend A 90s
+ *   exempt A                  unexempt A
  *   wait 10s                  lap [more]
  *   liquidations of the last lap, say: the name of a table, then its rows, the first of which picks the columns
  */
@@ -113,6 +115,8 @@ class Stage {
       this.#at = addMilliseconds(this.#at, milliseconds(words.next()));
       return Promise.resolve();
     },
+    exempt: (words) => exempt(this.#sql, words.next()),
+    unexempt: (words) => endExemption(this.#sql, words.next()),
     lap: (words) => this.#runLap(words),
   };
 

@@ -7,7 +7,8 @@ const STATUSES = ['HEALTHY', 'WARNING', 'MARGIN_CALL', 'LIQUIDATABLE', 'BANKRUPT
 export function told(book: Book): string[] {
   const ids = [...book.accountIds()];
   const lines = [`accounts ${ids.join(' ')}`, `counts ${JSON.stringify(book.counts())}`];
-  lines.push(`held ${book.heldIds().join(' ')}`, `moved ${[...book.moved()].join(' ')}`);
+  lines.push(`held ${book.heldIds().join(' ')}`, `exempt ${book.exemptIds().join(' ')}`);
+  lines.push(`moved ${[...book.moved()].join(' ')}`);
   for (const status of STATUSES) lines.push(`${status} ${[...book.withStatus([status])].join(' ')}`);
   for (const id of ids) {
     const margin = book.margin(id);

@@ -30,6 +30,8 @@ export interface UnequalAccount {
   readonly id: string;
   readonly assetId: string;
   readonly kind: 'TRADER' | 'LIQUIDITY_PROVIDER';
+  /** Of a trader's alone; left out: it is not. */
+  readonly isExempt?: boolean;
   readonly balance: string;
   /** By market id; size as a signed number of steps. */
   readonly positions: readonly (readonly [marketId: string, steps: string, cost: string])[];
@@ -137,6 +139,7 @@ function account(id: string, markets: readonly UnequalMarket[]): fc.Arbitrary<Un
         { weight: 9, arbitrary: fc.constant('TRADER' as const) },
         { weight: 1, arbitrary: fc.constant('LIQUIDITY_PROVIDER' as const) },
       ),
+      isExempt: fc.oneof({ weight: 4, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
       balance: amount(6, true),
       positions,
     });
@@ -187,6 +190,11 @@ export async function writeBook(tx: Tx, { venue, markets, accounts }: UnequalBoo
     insert into account (id, trader_id, kind, mode, margin_asset_id)
     select id, 't', kind, 'CROSS', asset from unnest(${all.map((a) => a.id)}::text[], ${all.map((a) => a.kind)}::text[],
       ${all.map((a) => a.assetId)}::text[]) as n (id, kind, asset)`;
+  const exempt = accounts.filter((a) => a.isExempt === true && a.kind === 'TRADER').map((a) => a.id);
+  // What is rolled back needs nobody's approval.
+  await tx`
+    insert into exemption (account_id, version, changed_by, reason, change_id, first_lap)
+    select id, 1, 't', 't', 0, 1 from unnest(${exempt}::text[]) as n (id)`;
   await tx`insert into insurance_fund (account_id, asset_id, name) select id, margin_asset_id, id from account where kind = 'INSURANCE_FUND'`;
   await tx`
     insert into balance (account_id, asset_id, account_kind, account_mode, amount)

@@ -37,6 +37,7 @@ function accountOf(account: UnequalAccount, markets: ReadonlyMap<string, MarketS
     kind: account.kind,
     mode: 'CROSS',
     marginAssetId: account.assetId,
+    exempt: account.isExempt === true && account.kind === 'TRADER',
     balance: dec(account.balance),
     positions: new Map(
       account.positions.map(([marketId, steps, cost]) => [marketId, { size: size(marketId, steps), cost: dec(cost) }]),

@@ -52,6 +52,7 @@ select * from position_violations
 union all select * from money_violations
 union all select * from forced_close_violations
 union all select * from ranking_violations
+union all select * from exemption_violations
 union all select * from correction_violations;
 
 comment on view correction_violations is 'Of 18: trades that are corrected twice, or by something else than their opposite.';
