@@ -39,6 +39,12 @@ export interface LedgerRow {
   readonly at: Instant;
 }
 
+/** Of `ledger_entry e`. */
+export function ledgerColumns(reader: Reader): ReturnType<Reader> {
+  return reader`e.id, e.account_id as "accountId", e.asset_id as "assetId", e.sequence, e.amount,
+    e.balance_after as "balanceAfter", e.kind, e.market_id as "marketId", e.at`;
+}
+
 /** Newest first, of each account its own page; here `after` is the sequence of the last entry seen. */
 export async function readLedger(
   reader: Reader,
@@ -46,8 +52,7 @@ export async function readLedger(
   page: PageRequest,
 ): Promise<LedgerRow[][]> {
   const rows = await reader<LedgerRow[]>`
-    select e.id, e.account_id as "accountId", e.asset_id as "assetId", e.sequence, e.amount,
-      e.balance_after as "balanceAfter", e.kind, e.market_id as "marketId", e.at
+    select ${ledgerColumns(reader)}
     from account a cross join lateral (
       select * from ledger_entry
       where account_id = a.id and asset_id = a.margin_asset_id
@@ -60,9 +65,7 @@ export async function readLedger(
 
 export async function readLedgerEntries(reader: Reader, ids: readonly string[]): Promise<(LedgerRow | null)[]> {
   const rows = await reader<LedgerRow[]>`
-    select id, account_id as "accountId", asset_id as "assetId", sequence, amount, balance_after as "balanceAfter",
-      kind, market_id as "marketId", at
-    from ledger_entry where id = any(${[...ids]}::bigint[])`;
+    select ${ledgerColumns(reader)} from ledger_entry e where e.id = any(${[...ids]}::bigint[])`;
   return byId(ids, rows, (row) => row.id);
 }
 
@@ -92,6 +95,14 @@ export async function readMarginCalls(reader: Reader, ids: readonly string[]): P
   const rows = await reader<MarginCallRow[]>`
     select ${callColumns(reader)} from margin_call c where c.id = any(${[...ids]}::bigint[])`;
   return byId(ids, rows, (row) => row.id);
+}
+
+/** Calls that stand (open, or lapsed and not yet released), and whatever came behind an id, by id. Laps alone make calls. */
+export async function readCallsSince(reader: Reader, after: string): Promise<MarginCallRow[]> {
+  return reader<MarginCallRow[]>`
+    select ${callColumns(reader)} from margin_call c
+    where c.status = 'OPEN' or (c.status = 'LAPSED' and c.released_at is null) or c.id > ${after}::bigint
+    order by c.id`;
 }
 
 export type CallStatuses = readonly MarginCallRow['status'][] | null;
