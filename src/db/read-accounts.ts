@@ -43,13 +43,15 @@ export interface LedgerRow {
   readonly corrects: string | null;
 }
 
-function ledgerColumns(reader: Reader): ReturnType<Reader> {
+/** Of `ledger_entry e`, with what `withFacts` joins. */
+export function ledgerColumns(reader: Reader): ReturnType<Reader> {
   return reader`e.id, e.account_id as "accountId", e.asset_id as "assetId", e.sequence, e.amount,
     e.balance_after as "balanceAfter", e.kind, e.market_id as "marketId", e.at,
     coalesce(t.external_id, m.external_id, u.external_id) as "externalId", t.corrects`;
 }
 
-function withFacts(reader: Reader): ReturnType<Reader> {
+/** To `ledger_entry e`: the exchange's own fact behind it. */
+export function withFacts(reader: Reader): ReturnType<Reader> {
   return reader`left join trade t on e.cause = 'TRADE' and t.id = e.cause_id
     left join transfer m on e.cause = 'TRANSFER' and m.id = e.cause_id
     left join funding u on e.cause = 'FUNDING' and u.id = e.cause_id`;
@@ -107,6 +109,14 @@ export async function readMarginCalls(reader: Reader, ids: readonly string[]): P
   const rows = await reader<MarginCallRow[]>`
     select ${callColumns(reader)} from margin_call c where c.id = any(${[...ids]}::bigint[])`;
   return byId(ids, rows, (row) => row.id);
+}
+
+/** Calls that stand (open, or lapsed and not yet released), and whatever came behind an id, by id. Laps alone make calls. */
+export async function readCallsSince(reader: Reader, after: string): Promise<MarginCallRow[]> {
+  return reader<MarginCallRow[]>`
+    select ${callColumns(reader)} from margin_call c
+    where c.status = 'OPEN' or (c.status = 'LAPSED' and c.released_at is null) or c.id > ${after}::bigint
+    order by c.id`;
 }
 
 export type CallStatuses = readonly MarginCallRow['status'][] | null;

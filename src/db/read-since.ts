@@ -1,4 +1,6 @@
+import type { Chain } from './chains.js';
 import type { Reader } from './connect.js';
+import { ledgerColumns, withFacts, type LedgerRow } from './read-accounts.js';
 import type { DeleverageEventRow } from './read-deleverage.js';
 import { readEvents, readLegs, type DeleverageLegRow } from './read-deleverage.js';
 import type { JobRunRow } from './read-jobs.js';
@@ -6,8 +8,9 @@ import { readRunColumns } from './read-jobs.js';
 import { readForcedTrades, type ForcedTradeRow } from './read-liquidations.js';
 
 /**
- * What came since an id, in commit order. All of these are written by laps alone, one lap at a time from its first statement
- * to its commit, so ids ascend in commit order and a reader that goes on from the last one misses none.
+ * What came since an id, in commit order. Unless it says otherwise, what is read here is written by laps alone, one lap at a
+ * time from its first statement to its commit, so ids ascend in commit order and a reader that goes on from the last one
+ * misses none.
  */
 export interface Since {
   readonly after: string;
@@ -65,7 +68,31 @@ export async function readRunsSince(reader: Reader, since: Since, jobId: string)
     order by r.round limit ${since.limit}`;
 }
 
-export type Stream = 'deleverage_event' | 'deleverage_leg' | 'forced_trade';
+export interface PlacedLedgerRow extends LedgerRow {
+  /** Its sequence in the chain of the fund ledger. */
+  readonly place: string;
+}
+
+/**
+ * Entries of insurance funds. Feeds and laps write them side by side, so their ids do not ascend in commit order: the places in
+ * their chain do, since only what is committed is sealed. `funds`: ids of their accounts.
+ */
+export async function readFundEntriesSince(reader: Reader, since: Since, funds: Ids): Promise<PlacedLedgerRow[]> {
+  return reader<PlacedLedgerRow[]>`
+    select ${ledgerColumns(reader)}, l.sequence as place
+    from chain_link l join ledger_entry e on e.id = l.row_id ${withFacts(reader)}
+    where l.chain = 'FUND_LEDGER' and l.sequence > ${since.after}::bigint and ${among(reader, 'e.account_id', funds)}
+    order by l.sequence limit ${since.limit}`;
+}
+
+/** Of the newest link, or 0. */
+export async function readNewestSequence(reader: Reader, chain: Chain): Promise<string> {
+  const [row] = await reader<{ sequence: string }[]>`
+    select sequence::text as sequence from chain_head where chain = ${chain}`;
+  return row?.sequence ?? '0';
+}
+
+export type Stream = 'deleverage_event' | 'deleverage_leg' | 'forced_trade' | 'margin_call';
 
 /** The newest id of a table, or 0: what a stream from now on goes on behind. */
 export async function readNewestId(reader: Reader, stream: Stream): Promise<string> {

@@ -2,6 +2,7 @@ import type { DeleverageEventResolvers, DeleverageSkipResolvers } from '../gener
 import { explainEvent } from '../explanation/explain-event.js';
 import { dec, ZERO } from '../risk/decimal.js';
 import { keysetOf, parsePage, toConnection } from './connection.js';
+import { verifyEventHere } from './deleverage-verification.js';
 import { nodeId } from './node-id.js';
 
 export const deleverageEventResolvers: DeleverageEventResolvers = {
@@ -36,6 +37,7 @@ export const deleverageEventResolvers: DeleverageEventResolvers = {
     if (facts === null) throw new Error(`no event ${id}`);
     return explainEvent(facts);
   },
+  verification: ({ id }, _args, context) => verifyEventHere(id, context),
 };
 
 export const deleverageSkipResolvers: DeleverageSkipResolvers = {

@@ -39,12 +39,16 @@ const LENGTHS: Readonly<Record<string, number>> = {
   'MarketAdl.levelSizes': 5,
   'ReconciliationDifference.lastFacts': 5,
 };
+/** A stream tells one value after the other: each of them costs what two do. */
+const VALUES_OF_STREAM = 2;
 /** A mutation is a transaction. */
 const COST_OF_MUTATION = 10;
 /** What costs much however small its answer is. */
 const COSTLY: Readonly<Record<string, number>> = {
   // Reads a whole chain.
   'Query.chainVerification': 10_000,
+  // Makes a whole queue again: one a request, and none in a stream.
+  'DeleverageEvent.verification': 40_000,
   // A whole round of the waterfall.
   'Mutation.jobRun': 10_000,
   'Query.deleveragePreview': 1000,
@@ -122,7 +126,7 @@ const estimate: ComplexityEstimator = ({ type, field, args, childComplexity }) =
   const isPaged = field.name === 'edges' && type.name.endsWith('Connection');
   if (isListType(getNullableType(field.type)) && !isPaged)
     return (LENGTHS[`${type.name}.${field.name}`] ?? USUAL_LIST) * (own + childComplexity);
-  return own + childComplexity;
+  return own + (type.name === 'Subscription' ? VALUES_OF_STREAM : 1) * childComplexity;
 };
 
 /** A page out of range is refused where it is read. */

@@ -6,6 +6,7 @@ import { changeQueueImpactResolvers, changeResolvers } from './change.js';
 import { chainVerificationResolvers } from './chain-verification.js';
 import { deleverageEventResolvers, deleverageSkipResolvers } from './deleverage-event.js';
 import { deleverageLegResolvers } from './deleverage-leg.js';
+import { deleverageVerificationPartResolvers, deleverageVerificationResolvers } from './deleverage-verification.js';
 import { forcedTradeResolvers } from './forced-trade.js';
 import { insuranceFundResolvers } from './insurance-fund.js';
 import { jobResolvers, jobRunResolvers } from './job.js';
@@ -64,6 +65,8 @@ export const resolvers: Resolvers = {
   DeleverageEvent: deleverageEventResolvers,
   DeleverageLeg: deleverageLegResolvers,
   DeleverageSkip: deleverageSkipResolvers,
+  DeleverageVerification: deleverageVerificationResolvers,
+  DeleverageVerificationPart: deleverageVerificationPartResolvers,
   ForcedTrade: forcedTradeResolvers,
   InsuranceFund: insuranceFundResolvers,
   Job: jobResolvers,

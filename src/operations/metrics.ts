@@ -82,6 +82,11 @@ export class Metrics {
     'How long ago a lap was due that has not come; 0 while none is, or while the job is paused.',
   );
 
+  constructor() {
+    // What was never set is absent, not 0: that would be a standby without a lag.
+    this.replicationLag.remove();
+  }
+
   ranLap({ attempts, counts, skipsByReason }: LapFigures, seconds: number): void {
     this.#lapSeconds.observe(seconds);
     this.#lapRetries.inc(attempts - 1);

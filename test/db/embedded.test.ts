@@ -11,10 +11,12 @@ import { closeSql, openSql } from '../../src/db/connect.js';
 import { startEmbedded } from '../../src/db/embedded.js';
 import type { EmbeddedServer } from '../../src/db/embedded.js';
 import { messageOf } from '../../src/errors.js';
+import { bundleInPlace } from '../support/children.js';
 
 describe('the embedded PostgreSQL', () => {
   /** Data of a first start, made once: making them is what takes long. */
   let seed: string;
+  let program: string;
   let folder: string;
   let dataDir: string;
   let servers: EmbeddedServer[];
@@ -26,6 +28,7 @@ describe('the embedded PostgreSQL', () => {
     await (
       await startEmbedded({ dataDir: path.join(seed, 'postgres'), database: 'backstop', unsafeFast: true })
     ).stop();
+    program = await bundleInPlace('embedded', "import './test/support/embedded-process.ts';");
   });
 
   afterAll(() => rm(seed, { recursive: true, force: true }));
@@ -57,8 +60,7 @@ describe('the embedded PostgreSQL', () => {
 
   /** Starts it in a process of its own, and returns that process with the server's URL. */
   async function startElsewhere(): Promise<{ child: ChildProcess; url: string; next: () => Promise<string> }> {
-    const script = path.join(packageRoot, 'test/support/embedded-process.ts');
-    const child = spawn(process.execPath, ['--import', 'tsx', script, dataDir, 'backstop'], {
+    const child = spawn(process.execPath, [program, dataDir, 'backstop'], {
       cwd: packageRoot,
       detached: true,
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -93,7 +93,11 @@ const WAYS: readonly Way[] = [
   way('DeleverageEventConnection', PARTIES, 'deleverageEvents'),
   way('DeleverageEventEdge', PARTIES, 'deleverageEvents', 'edges'),
   way('DeleverageEvent', PARTIES, EVENT),
-  way('DeleverageEvent', PARTIES, ACCOUNT, 'deleverageLegs', 'edges', 'node', 'event'),
+  // One: all that is asked of an event at once costs much.
+  way('DeleverageEvent', PARTIES, ACCOUNT, 'deleverageLegs(first: 1)', 'edges', 'node', 'event'),
+  way('DeleverageVerification', PARTIES, EVENT, 'verification'),
+  way('DeleverageVerificationPart', PARTIES, EVENT, 'verification', 'parts'),
+  way('FigureDifference', PARTIES, EVENT, 'verification', 'parts', 'firstDifference'),
   way('DeleverageLegConnection', BOB, ACCOUNT, 'deleverageLegs'),
   way('DeleverageLegEdge', BOB, ACCOUNT, 'deleverageLegs', 'edges'),
   way('DeleverageLeg', BOB, ACCOUNT, 'deleverageLegs', 'edges', 'node'),
@@ -167,7 +171,7 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
   'Query.deleveragePreview': '(input: { marketSymbol: "BTCUSDT", side: SHORT, size: "4", price: "97" })',
 };
 /** Lists that this story leaves empty, so that there is nothing in them to ask for. */
-const EMPTY = ['DeleverageSkip', 'DeleveragePreviewSkip'];
+const EMPTY = ['DeleverageSkip', 'DeleveragePreviewSkip', 'FigureDifference'];
 /** Asked for by tests of their own. */
 const APART = ['Query', 'Mutation', 'Subscription', 'Viewer'];
 
@@ -358,6 +362,7 @@ describe('who may do what', () => {
         ...ofQueue.map((name) => `AdlQueueEntry.${name} READ_RISK`),
         ...ofParties.map((name) => `DeleverageEvent.${name} OWN`),
         ...ofBankrupt.map((name) => `DeleverageEvent.${name} READ_RISK`),
+        'DeleverageEvent.verification READ_AUDIT',
       ].sort(),
     );
     const publicTypes = [...types.values()].filter((type) => stated(type).flat().includes('PUBLIC'));

@@ -268,10 +268,12 @@ describe('who may open which stream', () => {
   const OPEN_TO: Readonly<Record<string, readonly string[]>> = {
     adlIndicatorChanged: HOLDERS,
     marginChanged: HOLDERS,
+    marginCallChanged: HOLDERS,
     deleverageLegs: HOLDERS,
     marketAdlChanged: EVERYBODY,
     deleverageEvents: EVERYBODY,
     forcedTrades: EVERYBODY,
+    ledgerEntries: EVERYBODY,
     jobRuns: WATCHERS,
   };
   const SCOPES_OF: Readonly<Record<string, readonly Scope[]>> = {
@@ -363,6 +365,16 @@ describe('a connection', () => {
       'too deep a question',
       `subscription { marketAdlChanged { ${'insuranceFund { markets { '.repeat(8)} symbol ${'} } '.repeat(8)} } }`,
       'GRAPHQL_VALIDATION_FAILED',
+    ],
+    [
+      'too large an answer',
+      `subscription { ledgerEntries { node { ${'account { ledger(first: 200) { edges { node { '.repeat(2)} id ${'} } } } '.repeat(2)} } } }`,
+      'QUERY_TOO_COSTLY',
+    ],
+    [
+      'too many accounts',
+      `subscription { marginCallChanged(accountIds: [${Array.from({ length: 201 }, () => '"bob"').join()}]) { id } }`,
+      'BAD_INPUT',
     ],
   ])('keeps the limits of requests: %s is refused', async (_what, query, code) => {
     const client = await as(null, ['read:risk', 'write:admin']);

@@ -8,6 +8,7 @@ import { aliceGoesBankrupt, freshVenue, startApi, type ApiOptions, type TestApi 
 import { bearer, TEST_ACCESS, TEST_SECRET } from '../support/access.js';
 import { createTestDatabase } from '../support/database.js';
 import { NO_LIMITS } from '../support/limits.js';
+import { createTestVenue } from '../support/venue.js';
 
 const ends: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -144,6 +145,29 @@ describe('metrics', () => {
     expect(body).toMatch(/^backstop_price_age_seconds\{market="BTCUSDT"\} [\d.e-]+$/m);
     expect(body).toMatch(/^backstop_book_age_seconds [\d.e-]+$/m);
     expect(body).not.toContain('tester');
+    expect(body).not.toMatch(/^backstop_replication_lag_seconds/m);
+  });
+
+  it('tell how long sweeps took, where a book is large enough to be swept in a thread of its own', async () => {
+    const database = await createTestDatabase();
+    ends.push(() => database.drop());
+    await createTestVenue(database.sql);
+    const text = async (): Promise<string> => {
+      const app = await startApp({
+        ...{ databaseUrl: database.url, role: 'api', access: TEST_ACCESS, log: createLog('silent') },
+        config: { host: '127.0.0.1', port: 0, corsOrigins: [], limits: NO_LIMITS, metricsToken: undefined },
+      });
+      const metrics = await (await fetch(app.url.replace(/graphql$/, 'metrics'))).text();
+      await app.stop();
+      return metrics;
+    };
+    expect(await text()).toContain('backstop_sweep_seconds_count 0');
+    await database.sql`
+      insert into account (id, trader_id, kind, mode, margin_asset_id)
+      select 'x' || n, 'venue', 'TRADER', 'CROSS', 'USDT' from generate_series(1, 10000) n`;
+    const swept = await text();
+    expect(swept).toMatch(/^backstop_sweep_seconds_count [1-9]\d*$/m);
+    expect(Number(/^backstop_sweep_seconds_sum (\S+)$/m.exec(swept)?.[1])).toBeGreaterThan(0);
   });
 
   it('do without what cannot be read', async () => {

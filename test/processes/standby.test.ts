@@ -120,6 +120,12 @@ async function look(app: App): Promise<Seen> {
   return { now, bookAt: book.computedAt, fresh: book.code, price: data.market.markPrice.price };
 }
 
+/** As /metrics tells it. */
+async function lagOf(app: App): Promise<number> {
+  const text = await (await fetch(app.url.replace(/graphql$/, 'metrics'))).text();
+  return Number(/^backstop_replication_lag_seconds (\S+)$/m.exec(text)?.[1]);
+}
+
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   while (!(await isSo().catch(() => false))) await new Promise((resolve) => setTimeout(resolve, 50));
 }
@@ -169,6 +175,7 @@ describe('an API process with a standby', () => {
     expect(lagging.now > pausedAt).toBe(true);
     const { lagMs } = await readDataInstant(standby);
     expect(lagMs).toBeGreaterThan(2000);
+    expect(await lagOf(app)).toBeGreaterThanOrEqual(lagMs / 1000);
     // A mutation does not wait for it for ever, and tells what the primary holds.
     const fund = `mutation { insuranceFundContribute(input: { id: "late", insuranceFundId: "fund-usdt", amount: "1" })
       { insuranceFund { balance } userErrors { message } } }`;
@@ -180,6 +187,7 @@ describe('an API process with a standby', () => {
       const { price, bookAt } = await look(app);
       return price === '102' && bookAt > pausedAt;
     });
+    await until(async () => (await lagOf(app)) < 2);
   });
 
   it('holds its book against the views of the standby, as the reader', async () => {

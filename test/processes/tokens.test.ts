@@ -5,11 +5,8 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
-import { packageRoot } from '../../src/config.js';
 import { createTestDatabase } from '../support/database.js';
-import { startServe, type Served } from '../support/serve.js';
-
-const BIN = path.join(packageRoot, 'bin/backstop.js');
+import { commands, startServe, type Served } from '../support/serve.js';
 
 interface Said {
   readonly code: number;
@@ -20,7 +17,10 @@ interface Said {
 async function token(environment: Readonly<Record<string, string>>, ...words: string[]): Promise<Said> {
   const env = { ...process.env, DATABASE_URL: '', JWT_SECRETS: '', JWT_JWKS_URL: '', ...environment };
   try {
-    return { code: 0, ...(await promisify(execFile)(process.execPath, [BIN, 'token', ...words], { env })) };
+    return {
+      code: 0,
+      ...(await promisify(execFile)(process.execPath, [await commands(), 'token', ...words], { env })),
+    };
   } catch (error) {
     return error as Said;
   }

@@ -23,7 +23,7 @@ export async function createTestDatabase({ migrated = true }: TestDatabaseOption
   const name = `test_${randomBytes(8).toString('hex')}`;
   await administer((admin) =>
     migrated
-      ? admin`create database ${admin(name)} template ${admin(TEMPLATE)}`
+      ? admin`create database ${admin(name)} template ${admin(TEMPLATE)} strategy ${admin(strategy())}`
       : admin`create database ${admin(name)}`,
   );
   const url = testUrl(name);
@@ -46,6 +46,11 @@ export async function remakeTestDatabase({ name }: TestDatabase, like: TestDatab
     await admin`drop database ${admin(name)} with (force)`;
     await admin`create database ${admin(name)} template ${admin(like.name)}`;
   });
+}
+
+/** How a database is cloned, by where the server's data lie. */
+function strategy(): string {
+  return process.env['BACKSTOP_TEST_CLONE'] ?? 'wal_log';
 }
 
 /** The URL of a database on the run's server. */

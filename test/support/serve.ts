@@ -3,6 +3,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { packageRoot } from '../../src/config.js';
 import { TEST_SECRET } from './access.js';
+import { bundleInPlace } from './children.js';
 
 /** `backstop serve` in a process of its own, as it is started from a shell; it takes the tokens of the tests. */
 export interface Served {
@@ -26,9 +27,17 @@ interface Ended {
 
 const BIN = path.join(packageRoot, 'bin/backstop.js');
 
+let program: Promise<string> | undefined;
+/** File of the commands that `bin/backstop.js` runs; that itself is run where a start is refused. */
+export function commands(): Promise<string> {
+  const code = "import { main } from './src/cli.js'; process.exitCode = await main(process.argv.slice(2));";
+  program ??= bundleInPlace('serve', code);
+  return program;
+}
+
 /** Resolves when it is ready; rejects with what it said when it ends before. */
 export async function startServe(role: string, environment: Readonly<Record<string, string>>): Promise<Served> {
-  const { child, ended, said } = spawnServe(role, environment);
+  const { child, ended, said } = spawnServe(await commands(), role, environment);
   let printed = '';
   const ready = new Promise<string>((resolve) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -58,11 +67,11 @@ export async function startServe(role: string, environment: Readonly<Record<stri
 
 /** What it says when it does not start. */
 export async function refusalOfServe(role: string, environment: Readonly<Record<string, string>>): Promise<Ended> {
-  return spawnServe(role, environment).ended;
+  return spawnServe(BIN, role, environment).ended;
 }
 
-function spawnServe(role: string, environment: Readonly<Record<string, string>>) {
-  const child = spawn(process.execPath, [BIN, 'serve', '--role', role], {
+function spawnServe(file: string, role: string, environment: Readonly<Record<string, string>>) {
+  const child = spawn(process.execPath, [file, 'serve', '--role', role], {
     env: {
       ...process.env,
       ...{

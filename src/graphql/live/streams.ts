@@ -8,31 +8,24 @@ export interface Shown<T> {
   readonly value: T;
 }
 
+export type Look<T> = () => readonly Shown<T>[] | Promise<readonly Shown<T>[]>;
+
 /**
  * The current value of each thing, then its newest whenever its state is another. What changes while the reader is busy is told
  * once, as it is when he comes back, so a slow reader costs no memory.
  */
-export function stateStream<T>(
-  pulse: Pulse,
-  renew: () => void,
-  look: () => readonly Shown<T>[],
-): AsyncGenerator<T, void> {
+export function stateStream<T>(pulse: Pulse, renew: () => void, look: Look<T>): AsyncGenerator<T, void> {
   return untilLeft((reader) => states(pulse, reader, renew, look));
 }
 
-async function* states<T>(
-  pulse: Pulse,
-  reader: Reader,
-  renew: () => void,
-  look: () => readonly Shown<T>[],
-): AsyncGenerator<T, void> {
+async function* states<T>(pulse: Pulse, reader: Reader, renew: () => void, look: Look<T>): AsyncGenerator<T, void> {
   let told = new Map<string, string>();
   while (!pulse.isOver && !reader.hasLeft) {
     const { count } = pulse;
     // Once: all that is told of one look is of one book, in which it is there.
     renew();
     const now = new Map<string, string>();
-    for (const { name, state, value } of look()) {
+    for (const { name, state, value } of await look()) {
       now.set(name, state);
       if (told.get(name) !== state) yield value;
     }

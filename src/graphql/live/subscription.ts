@@ -2,10 +2,12 @@ import type { GraphQLError } from 'graphql';
 import { readAccountsOf, type AccountRow } from '../../db/read-accounts.js';
 import {
   readEventsSince,
+  readFundEntriesSince,
   readForcedTradesSince,
   readLegsSince,
   readNewestId,
   readNewestRound,
+  readNewestSequence,
   readRunsSince,
 } from '../../db/read-since.js';
 import { allows, ownTrader } from '../../access/caller.js';
@@ -15,6 +17,7 @@ import type { SubscriptionResolvers } from '../../generated/graphql.js';
 import { encodeCursor, keysetOf, LARGEST_PAGE, parsePage } from '../connection.js';
 import type { Context } from '../context.js';
 import { refusal } from '../refusal.js';
+import { lookAtCalls } from './calls.js';
 import { indicatorsShown, marginShown, marketShown } from './shown.js';
 import { eventStream, stateStream } from './streams.js';
 import { renewal } from './renewal.js';
@@ -40,6 +43,16 @@ export const subscriptionResolvers: SubscriptionResolvers = {
         accounts
           .flatMap(({ id }) => marginShown(id, context.book))
           .map(({ value, ...shown }) => ({ ...shown, value: { marginChanged: value } })),
+      );
+    },
+  },
+  marginCallChanged: {
+    subscribe: async (_root, { accountIds }, context) => {
+      const accounts = await watchedAccounts(accountIds ?? null, context);
+      const since = await readNewestId(context.sql, 'margin_call');
+      const look = lookAtCalls(context.parts, accounts, since);
+      return stateStream(context.parts.pulse, renewal(context, accounts), async () =>
+        (await look()).map(({ value, ...shown }) => ({ ...shown, value: { marginCallChanged: value } })),
       );
     },
   },
@@ -91,6 +104,18 @@ export const subscriptionResolvers: SubscriptionResolvers = {
       });
     },
   },
+  ledgerEntries: {
+    subscribe: async (_root, { after, insuranceFundIds }, context) => {
+      const funds = await knownFunds(insuranceFundIds ?? null, context);
+      return eventStream(context.parts.pulse, renewal(context), {
+        name: `ledgerEntries ${JSON.stringify(funds)}`,
+        from: placeBehind('ledgerEntries', after) ?? (await readNewestSequence(context.sql, 'FUND_LEDGER')),
+        read: (since) => readFundEntriesSince(context.parts.sql, since, funds),
+        placeOf: ({ place }) => place,
+        show: (node) => ({ ledgerEntries: { cursor: encodeCursor('ledgerEntries', node.place), node } }),
+      });
+    },
+  },
   jobRuns: {
     subscribe: async (_root, { after }, context) => {
       const from = roundBehind(after ?? null) ?? (await readNewestRound(context.sql, WATERFALL_JOB));
@@ -125,6 +150,16 @@ async function knownMarkets(named: readonly string[] | null, { loaders }: Contex
   for (const symbol of named) {
     if ((await loaders.market.load(symbol)) !== null) continue;
     throw new BackstopError('UNKNOWN_MARKET', `no market ${symbol}`, { field: 'marketSymbols' });
+  }
+  return [...new Set(named)];
+}
+
+async function knownFunds(named: readonly string[] | null, { loaders }: Context): Promise<readonly string[] | null> {
+  if (named === null) return null;
+  limitNames('insuranceFundIds', named);
+  for (const id of named) {
+    if ((await loaders.fund.load(id)) !== null) continue;
+    throw new BackstopError('NOT_FOUND', `no insurance fund ${id}`, { field: 'insuranceFundIds' });
   }
   return [...new Set(named)];
 }
