@@ -4,6 +4,7 @@ import { isInputObjectType, isObjectType } from 'graphql';
 import { loadSchema } from '../../src/graphql/schema.js';
 import { bearer } from '../support/access.js';
 import { assertInvariants } from '../support/checks.js';
+import { exempt } from '../support/exemptions.js';
 import { fingerprintOf } from '../support/fingerprint.js';
 import { actOn, approver, decideOn, freshVenue, startApi, tellOfAlice, type TestApi } from './api.js';
 
@@ -24,6 +25,7 @@ beforeAll(async () => {
   await venue.deposit('fund-usdt', '10');
   await venue.price('BTCUSDT', '99.2');
   await actOn(api, 'jobRun', { name: 'waterfall' }, 'outcome');
+  await exempt(api.sql, 'bob');
   const { marginCalls } = await api.read('{ marginCalls { edges { node { id deadline latestDeadline } } } }');
   call = marginCalls.edges[0].node;
 });
@@ -62,6 +64,8 @@ const KEYED: [mutation: string, input: () => object, fields: string][] = [
   ['insuranceFundWithdraw', () => ({ id: 'w1', insuranceFundId: 'fund-usdt', amount: '1', ...WHY }), CHANGE],
   ['marketHalt', () => ETH, 'market { id status }'],
   ['marketResume', () => ETH, CHANGE],
+  ['exemptionGrant', () => ({ accountId: 'alice', until: null, ...WHY }), CHANGE],
+  ['exemptionEnd', () => ({ accountId: 'bob', ...WHY }), CHANGE],
   ['engineStop', () => WHY, 'engine { id paused }'],
   ['engineStart', () => WHY, CHANGE],
 ];
@@ -70,6 +74,7 @@ const KEYED: [mutation: string, input: () => object, fields: string][] = [
 const BY_IDS_OF_THE_EXCHANGE = [
   ...['pricesRecord', 'tradesRecord', 'transfersRecord', 'depthRecord', 'fundingRecord', 'assetCreate', 'traderUpsert'],
   ...['accountCreate', 'insuranceFundCreate', 'insuranceFundContribute', 'marketCreate', 'priceConfirm'],
+  ...['reconciliationRowsAdd', 'reconciliationFinish'],
 ];
 
 describe('a request with a key', () => {

@@ -17,7 +17,10 @@ const ACCIDENTS = {
     'changed_in',
     'row_id',
   ],
-  clocks: ['created_at', 'received_at', 'started_at', 'ended_at', 'due_at', 'waits_since'],
+  clocks: [
+    ...['created_at', 'received_at', 'started_at', 'ended_at', 'due_at', 'waits_since'],
+    ...['proposed_at', 'expires_at', 'decided_at'],
+  ],
 };
 /** Whose id is a name, or the number of the lap itself. */
 const NAMED = ['asset', 'trader', 'account', 'market', 'job', 'lap'];

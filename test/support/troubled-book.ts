@@ -5,6 +5,7 @@ import { recordDepth } from '../../src/ingest/depth.js';
 import { importBookLines } from '../../src/ingest/import-book.js';
 import { recordPrices } from '../../src/ingest/prices.js';
 import { addMilliseconds } from '../../src/risk/instant.js';
+import { exemptAsOf } from './exemptions.js';
 
 /** When the lap runs that has everything to do. */
 export const TROUBLE = '2025-10-10T21:00:10.000000Z';
@@ -26,7 +27,7 @@ const BOOK: readonly Opening[] = [
   ],
   // Skipped: the leg would take more than its equity of 24.
   ['C', '8', [['X', '-4', '95']]],
-  // Liquidatable, closed against the bids as far as they go.
+  // Exempt until then. Liquidatable, closed against the bids as far as they go.
   ['L', '48', [['X', '5', '100']]],
   // Called.
   ['M', '14.5', [['X', '1', '100']]],
@@ -49,6 +50,7 @@ const BOOK: readonly Opening[] = [
 export async function openTroubledBook(sql: Sql): Promise<void> {
   await importBookLines(sql, openingLines(), { at: BEFORE });
   await recordPrices(sql, [{ id: 'z0', marketId: 'Z', price: '100', at: BEFORE }]);
+  await exemptAsOf(sql, 'L', BEFORE, TROUBLE);
   await runLap(sql, { worker: 'before', at: BEFORE });
   const at = TROUBLE;
   await recordPrices(
