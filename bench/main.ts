@@ -9,6 +9,7 @@ import { closeSql, openSql } from '../src/db/connect.js';
 import { startEmbedded, type EmbeddedServer } from '../src/db/embedded.js';
 import { deployMigrations } from '../src/db/migrate.js';
 import { generateVenue } from '../src/generate/generate.js';
+import { buildInto } from './as-built.js';
 import { measureBook } from './book-times.js';
 import { measureCrash } from './crash.js';
 import { measureLaps } from './laps.js';
@@ -32,6 +33,7 @@ const MOST_DOOMED = 500;
 
 const folder = await mkdtemp(path.join(tmpdir(), 'backstop-bench-'));
 // With syncing to disk, as in service: committed means committed.
+const program = await buildInto(path.join(folder, 'built'));
 const server = await startEmbedded({ dataDir: path.join(folder, 'postgres'), database: 'bench' });
 try {
   const reports: SizeReport[] = [];
@@ -63,7 +65,7 @@ async function measureSize(database: EmbeddedServer, positions: number): Promise
   tell('the book');
   const book = await measureBook(venue);
   tell('the service');
-  const service = await measureService(venue);
+  const service = await measureService(venue, program);
   return { positions, accounts: made.accounts, crash, laps, book, service };
 }
 

@@ -42,10 +42,10 @@ const PANEL = `query Panel($id: String!) { account(externalId: $id) { externalId
   positions { market { symbol } side size markPrice unrealizedPnl liquidationPrice adl { state level rank sizeAhead freshness { code } } } } }`;
 const RANKING = `{ market(symbol: "${MARKET}") { markPrice { price } adl(side: LONG) { rankingId } } }`;
 
-/** A process of its own serves the API and runs the job on its interval, as \`backstop serve\` does. */
-export async function measureService(databaseUrl: string): Promise<ServiceTimes> {
+/** A process of its own serves the API and runs the job on its interval, as `backstop serve` does. `program`: as it is built. */
+export async function measureService(databaseUrl: string, program: string): Promise<ServiceTimes> {
   const sql = openSql(databaseUrl, { max: 2 });
-  const served = await startServe('all', { DATABASE_URL: databaseUrl });
+  const served = await startServe('all', { DATABASE_URL: databaseUrl }, program);
   try {
     const prices = await pricesOf(sql);
     const visible = await measureVisible(sql, served, prices);

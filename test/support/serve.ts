@@ -35,9 +35,13 @@ export function commands(): Promise<string> {
   return program;
 }
 
-/** Resolves when it is ready; rejects with what it said when it ends before. */
-export async function startServe(role: string, environment: Readonly<Record<string, string>>): Promise<Served> {
-  const { child, ended, said } = spawnServe(await commands(), role, environment);
+/** Resolves when it is ready; rejects with what it said when it ends before. `file`: of another build of the commands. */
+export async function startServe(
+  role: string,
+  environment: Readonly<Record<string, string>>,
+  file?: string,
+): Promise<Served> {
+  const { child, ended, said } = spawnServe(file ?? (await commands()), role, environment);
   let printed = '';
   const ready = new Promise<string>((resolve) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
