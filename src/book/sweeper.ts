@@ -92,5 +92,6 @@ export class Sweeper {
 function startWorker(): Worker {
   const isSource = import.meta.url.endsWith('.ts');
   const entry = new URL(isSource ? './sweep-start.mjs' : './sweep-worker.js', import.meta.url);
-  return new Worker(entry, { execArgv: [] });
+  // What it makes are typed arrays, which count elsewhere: little is to be young there.
+  return new Worker(entry, { execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 4 } });
 }

@@ -6,6 +6,7 @@ import type { SelfCheck } from '../book/self-check.js';
 import type { Sql } from '../db/connect.js';
 import { withDeadline } from '../db/deadline.js';
 import type { Prisma } from '../db/prisma.js';
+import type { AccountRow } from '../db/read-accounts.js';
 import type { Actor } from '../db/record-audit.js';
 import type { LapCompany, LapResult } from '../engine/run-lap.js';
 import { addMilliseconds, type Instant } from '../risk/instant.js';
@@ -75,7 +76,7 @@ export interface Asker {
   readonly outcome: Outcome;
 }
 
-/** Of one request. */
+/** Of one request, or of one stream. */
 export interface Context extends Asker {
   readonly parts: ServedParts;
   /** Given when nobody waits for the answer any more. */
@@ -84,15 +85,61 @@ export interface Context extends Asker {
   actor: Actor;
   sql: Sql;
   prisma: Prisma;
-  /** Taken once, so that all figures of an answer belong together; only a mutation takes a newer one. */
-  book: FollowedBook;
-  loaders: Loaders;
+  /** Taken once, so that all figures of an answer belong together; only a mutation and a stream take a newer one. */
+  readonly book: FollowedBook;
+  readonly loaders: Loaders;
+  /** From now on another book, left out: the newest when it is next asked for; and nothing that was read before. */
+  renew(book?: FollowedBook): void;
+  /** What never changes of these accounts need not be read again. */
+  remember(accounts: readonly AccountRow[]): void;
 }
 
-export function makeContext(parts: ServedParts, asker: Asker, deadline: AbortSignal): Context {
-  const { prisma, book } = parts;
-  const sql = withDeadline(parts.sql, deadline);
-  return { ...asker, parts, deadline, sql, prisma, book: book.current(), loaders: makeLoaders(sql, prisma) };
+/** Apollo goes on with a copy of its properties, so it has no hidden ones. */
+export class RequestContext implements Context {
+  readonly parts: ServedParts;
+  readonly caller: Caller;
+  actor: Actor;
+  readonly log: Log;
+  readonly outcome: Outcome;
+  readonly deadline: AbortSignal;
+  sql: Sql;
+  prisma: Prisma;
+  // Both only while they are needed: a stream that waits would keep a whole state of the book alive.
+  private taken: FollowedBook | undefined;
+  private made: Loaders | undefined;
+  private known: readonly AccountRow[] = [];
+
+  constructor(parts: ServedParts, { caller, actor, log, outcome }: Asker, deadline: AbortSignal) {
+    this.parts = parts;
+    this.caller = caller;
+    this.actor = actor;
+    this.log = log;
+    this.outcome = outcome;
+    this.deadline = deadline;
+    this.sql = withDeadline(parts.sql, deadline);
+    this.prisma = parts.prisma;
+    this.taken = parts.book.current();
+  }
+
+  get book(): FollowedBook {
+    return (this.taken ??= this.parts.book.current());
+  }
+
+  get loaders(): Loaders {
+    if (this.made !== undefined) return this.made;
+    this.made = makeLoaders(this.sql, this.prisma);
+    for (const row of this.known) this.made.account.prime(row.id, row);
+    return this.made;
+  }
+
+  renew(book?: FollowedBook): void {
+    this.taken = book;
+    this.made = undefined;
+  }
+
+  remember(accounts: readonly AccountRow[]): void {
+    this.known = accounts;
+  }
 }
 
 /** A mutation writes to the primary, and reads there what it has written: a standby may not show it yet. */
@@ -101,13 +148,12 @@ export function turnToPrimary(context: Context): void {
   if (primary === undefined) return;
   context.sql = withDeadline(primary.sql, context.deadline);
   context.prisma = primary.prisma;
-  context.loaders = makeLoaders(context.sql, context.prisma);
+  context.renew(context.book);
 }
 
 /** After a mutation: its answer, and the mutations behind it, see what it changed. */
 export async function takeNewBook(context: Context): Promise<void> {
-  context.book = await context.parts.book.refresh();
-  context.loaders = makeLoaders(context.sql, context.prisma);
+  context.renew(await context.parts.book.refresh());
 }
 
 /** In milliseconds, by this process's monotonic clock. */

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ANONYMOUS } from '../access/caller.js';
 import { actorOf } from './actor.js';
 import { callerOf } from './caller.js';
-import { makeContext, type ServedParts, type Asker, type Context } from './context.js';
+import { RequestContext, type ServedParts, type Asker, type Context } from './context.js';
 import { outcomeOf } from './outcome.js';
 import { rateKeyOf, type RateLimiter } from './rate-limit.js';
 import { refusal } from './refusal.js';
@@ -47,7 +47,7 @@ async function admit(request: FastifyRequest, parts: ServedParts, limiter: RateL
 
 async function answer(apollo: ApolloServer<Context>, parts: ServedParts, request: FastifyRequest, asker: Asker) {
   const deadline = new AbortController();
-  const context = makeContext(parts, asker, deadline.signal);
+  const context = new RequestContext(parts, asker, deadline.signal);
   const answering = apollo.executeHTTPGraphQLRequest({
     httpGraphQLRequest: {
       method: request.method,

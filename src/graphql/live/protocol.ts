@@ -16,7 +16,7 @@ import { CloseCode, makeServer, type Server, type SubscribePayload } from 'graph
 import { ANONYMOUS } from '../../access/caller.js';
 import { actorOf } from '../actor.js';
 import { callerOf } from '../caller.js';
-import { makeContext, type Asker, type ServedParts } from '../context.js';
+import { RequestContext, type Asker, type ServedParts } from '../context.js';
 import { maskFaults } from '../errors.js';
 import type { Outcome } from '../outcome.js';
 import { rateKeyOf, type RateLimiter } from '../rate-limit.js';
@@ -119,7 +119,7 @@ async function begin(
     if (faults.length > 0) return faults.map(({ message }) => refusal('GRAPHQL_VALIDATION_FAILED', message));
     checkCost(schema, { document, operation, variables: variables ?? {} });
     return {
-      ...{ schema, document, contextValue: makeContext(parts, asker, gone) },
+      ...{ schema, document, contextValue: new RequestContext(parts, asker, gone) },
       operationName: operationName ?? null,
       variableValues: variables ?? null,
     };

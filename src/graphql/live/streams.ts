@@ -8,28 +8,37 @@ export interface Shown<T> {
   readonly value: T;
 }
 
+/** What a stream is of, before each look as it is now. */
+export interface Followed {
+  readonly parts: { readonly pulse: Pulse };
+  renew(): void;
+}
+
 export type Look<T> = () => readonly Shown<T>[] | Promise<readonly Shown<T>[]>;
 
 /**
  * The current value of each thing, then its newest whenever its state is another. What changes while the reader is busy is told
  * once, as it is when he comes back, so a slow reader costs no memory.
  */
-export function stateStream<T>(pulse: Pulse, renew: () => void, look: Look<T>): AsyncGenerator<T, void> {
-  return untilLeft((reader) => states(pulse, reader, renew, look));
+export function stateStream<T>(followed: Followed, look: Look<T>): AsyncGenerator<T, void> {
+  return untilLeft((reader) => states(followed, reader, look));
 }
 
-async function* states<T>(pulse: Pulse, reader: Reader, renew: () => void, look: Look<T>): AsyncGenerator<T, void> {
+async function* states<T>(followed: Followed, reader: Reader, look: Look<T>): AsyncGenerator<T, void> {
+  const { pulse } = followed.parts;
   let told = new Map<string, string>();
   while (!pulse.isOver && !reader.hasLeft) {
     const { count } = pulse;
     // Once: all that is told of one look is of one book, in which it is there.
-    renew();
+    followed.renew();
     const now = new Map<string, string>();
     for (const { name, state, value } of await look()) {
       now.set(name, state);
       if (told.get(name) !== state) yield value;
     }
     told = now;
+    // Whoever waits holds no book.
+    followed.renew();
     await pulse.after(count);
   }
 }
@@ -48,16 +57,16 @@ export interface Events<Row, T> {
 const ROWS_AT_ONCE = 100;
 
 /** Every row behind a place, in commit order, a page at a time; at the end it waits for news. */
-export function eventStream<Row, T>(pulse: Pulse, renew: () => void, events: Events<Row, T>): AsyncGenerator<T, void> {
-  return untilLeft((reader) => rowsOf(pulse, reader, renew, events));
+export function eventStream<Row, T>(followed: Followed, events: Events<Row, T>): AsyncGenerator<T, void> {
+  return untilLeft((reader) => rowsOf(followed, reader, events));
 }
 
 async function* rowsOf<Row, T>(
-  pulse: Pulse,
+  followed: Followed,
   reader: Reader,
-  renew: () => void,
   { name, from, read, placeOf, show }: Events<Row, T>,
 ): AsyncGenerator<T, void> {
+  const { pulse } = followed.parts;
   let after = from;
   while (!pulse.isOver && !reader.hasLeft) {
     const { count } = pulse;
@@ -65,9 +74,10 @@ async function* rowsOf<Row, T>(
     const rows = await pulse.shared(`${name} ${after}`, () => read(since));
     for (const row of rows) {
       after = placeOf(row);
-      renew();
+      followed.renew();
       yield show(row);
     }
+    followed.renew();
     if (rows.length < ROWS_AT_ONCE) await pulse.after(count);
   }
 }

@@ -20,7 +20,6 @@ import { refusal } from '../refusal.js';
 import { lookAtCalls } from './calls.js';
 import { indicatorsShown, marginShown, marketShown } from './shown.js';
 import { eventStream, stateStream } from './streams.js';
-import { renewal } from './renewal.js';
 
 /** Most accounts or markets that one stream may name. */
 const MOST_NAMED = LARGEST_PAGE;
@@ -29,7 +28,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
   adlIndicatorChanged: {
     subscribe: async (_root, { accountIds }, context) => {
       const accounts = await watchedAccounts(accountIds ?? null, context);
-      return stateStream(context.parts.pulse, renewal(context, accounts), () =>
+      return stateStream(context, () =>
         accounts
           .flatMap(({ id }) => indicatorsShown(id, context.book))
           .map(({ value, ...shown }) => ({ ...shown, value: { adlIndicatorChanged: value } })),
@@ -39,7 +38,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
   marginChanged: {
     subscribe: async (_root, { accountIds }, context) => {
       const accounts = await watchedAccounts(accountIds ?? null, context);
-      return stateStream(context.parts.pulse, renewal(context, accounts), () =>
+      return stateStream(context, () =>
         accounts
           .flatMap(({ id }) => marginShown(id, context.book))
           .map(({ value, ...shown }) => ({ ...shown, value: { marginChanged: value } })),
@@ -51,7 +50,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
       const accounts = await watchedAccounts(accountIds ?? null, context);
       const since = await readNewestId(context.sql, 'margin_call');
       const look = lookAtCalls(context.parts, accounts, since);
-      return stateStream(context.parts.pulse, renewal(context, accounts), async () =>
+      return stateStream(context, async () =>
         (await look()).map(({ value, ...shown }) => ({ ...shown, value: { marginCallChanged: value } })),
       );
     },
@@ -59,7 +58,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
   marketAdlChanged: {
     subscribe: async (_root, { marketSymbols }, context) => {
       const named = await knownMarkets(marketSymbols ?? null, context);
-      return stateStream(context.parts.pulse, renewal(context), () => {
+      return stateStream(context, () => {
         const { book } = context;
         return (named ?? [...book.markets.keys()])
           .flatMap((id) => marketShown(id, book))
@@ -70,7 +69,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
   deleverageEvents: {
     subscribe: async (_root, { after, marketSymbols }, context) => {
       const markets = await knownMarkets(marketSymbols ?? null, context);
-      return eventStream(context.parts.pulse, renewal(context), {
+      return eventStream(context, {
         name: `deleverageEvents ${JSON.stringify(markets)}`,
         from: placeBehind('deleverageEvents', after) ?? (await readNewestId(context.sql, 'deleverage_event')),
         read: (since) => readEventsSince(context.parts.sql, since, markets),
@@ -83,7 +82,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
     subscribe: async (_root, { after }, context) => {
       const traderId = allows(context.caller, 'read:risk') ? null : ownTrader(context.caller);
       if (traderId === null && !allows(context.caller, 'read:risk')) throw noAccounts();
-      return eventStream(context.parts.pulse, renewal(context), {
+      return eventStream(context, {
         name: `deleverageLegs ${JSON.stringify(traderId)}`,
         from: placeBehind('viewerLegs', after) ?? (await readNewestId(context.sql, 'deleverage_leg')),
         read: (since) => readLegsSince(context.parts.sql, since, traderId),
@@ -95,7 +94,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
   forcedTrades: {
     subscribe: async (_root, { after, marketSymbols }, context) => {
       const markets = await knownMarkets(marketSymbols ?? null, context);
-      return eventStream(context.parts.pulse, renewal(context), {
+      return eventStream(context, {
         name: `forcedTrades ${JSON.stringify(markets)}`,
         from: placeBehind('forcedTrades', after) ?? (await readNewestId(context.sql, 'forced_trade')),
         read: (since) => readForcedTradesSince(context.parts.sql, since, markets),
@@ -107,7 +106,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
   ledgerEntries: {
     subscribe: async (_root, { after, insuranceFundIds }, context) => {
       const funds = await knownFunds(insuranceFundIds ?? null, context);
-      return eventStream(context.parts.pulse, renewal(context), {
+      return eventStream(context, {
         name: `ledgerEntries ${JSON.stringify(funds)}`,
         from: placeBehind('ledgerEntries', after) ?? (await readNewestSequence(context.sql, 'FUND_LEDGER')),
         read: (since) => readFundEntriesSince(context.parts.sql, since, funds),
@@ -119,7 +118,7 @@ export const subscriptionResolvers: SubscriptionResolvers = {
   jobRuns: {
     subscribe: async (_root, { after }, context) => {
       const from = roundBehind(after ?? null) ?? (await readNewestRound(context.sql, WATERFALL_JOB));
-      return eventStream(context.parts.pulse, renewal(context), {
+      return eventStream(context, {
         name: 'jobRuns',
         from,
         read: (since) => readRunsSince(context.parts.sql, since, WATERFALL_JOB),
@@ -133,7 +132,14 @@ export const subscriptionResolvers: SubscriptionResolvers = {
 };
 
 /** The caller's own accounts, or those named of them; who may read all may name any. Others are passed over in silence. */
+/** A value from the book then needs no statement. */
 async function watchedAccounts(named: readonly string[] | null, context: Context): Promise<readonly AccountRow[]> {
+  const accounts = await findAccounts(named, context);
+  context.remember(accounts);
+  return accounts;
+}
+
+async function findAccounts(named: readonly string[] | null, context: Context): Promise<readonly AccountRow[]> {
   const { caller, loaders, sql } = context;
   const traderId = ownTrader(caller);
   const seesAll = allows(caller, 'read:risk');
