@@ -94,7 +94,8 @@ export function keyOf(secret: Secret['text']): KeyObject {
 }
 
 function callerOf({ sub, exp, scope, trader }: JWTPayload): Caller | Refusal {
-  if (sub === undefined || sub === '' || sub.length > LONGEST_SUBJECT || exp === undefined)
+  // Two names that look alike would pass for two persons.
+  if (sub === undefined || sub === '' || sub.length > LONGEST_SUBJECT || sub !== sub.trim() || exp === undefined)
     return { refused: 'invalid' };
   if (scope !== undefined && typeof scope !== 'string') return { refused: 'invalid' };
   if (trader !== undefined && (typeof trader !== 'string' || !TRADER_ID.test(trader))) return { refused: 'invalid' };

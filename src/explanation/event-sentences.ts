@@ -1,5 +1,7 @@
 import type { EventFacts } from '../db/explanation-facts.js';
+import type { DeleverageEventRow } from '../db/read-deleverage.js';
 import type { LiquidationRow } from '../db/read-liquidations.js';
+import { dec } from '../risk/decimal.js';
 import { amount, contracts, count, isNegative, sideWord, time, withoutSign } from './wording.js';
 
 /** Who reads it: a counterparty learns what became of its position and why, and nothing of who the bankrupt is. */
@@ -34,10 +36,16 @@ function when({ event }: EventFacts): string {
 function triggerSentence({ event, market }: EventFacts): string {
   const window = event.fundAllowanceBefore === null ? '' : `, its window leaving ${amount(event.fundAllowanceBefore)}`;
   return (
-    `Trigger ${event.triggerMetric}: at the mark ${amount(event.markPrice)} the position was worth ${amount(event.markValue)} ` +
+    `${isTriggered(event) ? `Trigger ${event.triggerMetric}` : `Not by ${event.triggerMetric}, for the fund could pay, but for want of buyers`}: at the mark ${amount(event.markPrice)} the position was worth ${amount(event.markValue)} ` +
     `${market.settlementAssetId}, ${amount(event.deficit)} short of its bankruptcy value ${amount(event.bankruptcyValue)}; the insurance fund ` +
     `${market.insuranceFundId} held ${amount(event.fundBalanceBefore)}, might pay ${amount(event.fundMayPay)}${window}, and paid ${amount(event.fundPaid)}.`
   );
+}
+
+/** Whether the fund could not pay: else the part that no depth took was left to counterparties all the same. */
+export function isTriggered({ fundMayPay, deficit }: Pick<DeleverageEventRow, 'fundMayPay' | 'deficit'>): boolean {
+  const left = dec(fundMayPay);
+  return left.lt(dec(deficit)) || left.isZero();
 }
 
 const STOPPED_BY: Readonly<Record<LiquidationRow['stoppedBy'], string>> = {

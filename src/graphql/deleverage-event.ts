@@ -1,4 +1,5 @@
 import type { DeleverageEventResolvers, DeleverageSkipResolvers } from '../generated/graphql.js';
+import { isTriggered } from '../explanation/event-sentences.js';
 import { explainEvent } from '../explanation/explain-event.js';
 import { dec, ZERO } from '../risk/decimal.js';
 import { keysetOf, parsePage, toConnection } from './connection.js';
@@ -9,9 +10,9 @@ export const deleverageEventResolvers: DeleverageEventResolvers = {
   id: ({ id }) => nodeId('DeleverageEvent', id),
   market: ({ marketId }) => ({ id: marketId }),
   account: ({ accountId }) => ({ id: accountId }),
-  trigger: ({ triggerMetric, fundMayPay, deficit }) => {
-    const [value, trigger] = [dec(fundMayPay), dec(deficit)];
-    return { metric: triggerMetric, value, trigger, breached: value.lt(trigger) || value.isZero() };
+  trigger: (event) => {
+    const [value, trigger] = [dec(event.fundMayPay), dec(event.deficit)];
+    return { metric: event.triggerMetric, value, trigger, breached: isTriggered(event) };
   },
   policy: async ({ marketId, policyVersion }, _args, { loaders }) => {
     const policy = await loaders.policy.load({ marketId, version: policyVersion });

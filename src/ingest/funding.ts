@@ -21,7 +21,7 @@ import {
   type Optional,
   type Row,
 } from './parse.js';
-import type { KeyedFact } from './repeats.js';
+import { refuseAhead, type KeyedFact } from './repeats.js';
 import type { Recorded } from './transfers.js';
 
 export interface FundingInput {
@@ -97,6 +97,7 @@ async function applyFunding(tx: Tx, rows: readonly FundingRow[], { fundsMayPay =
       checkHolds(knownParty(parties, row, 'payments', accountId), market, row, 'payments');
   }
   const now = await readClock(tx);
+  refuseAhead(rows, now);
   const { fresh, duplicates } = await storeFresh(rows, {
     load: async (keys) =>
       new Map((await loadFundings(tx, keys)).map((f) => [f.externalId, { content: contentOf(f), at: f.at }])),

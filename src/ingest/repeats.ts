@@ -1,5 +1,5 @@
 import { BackstopError } from '../errors.js';
-import type { Instant } from '../risk/instant.js';
+import { addMilliseconds, type Instant } from '../risk/instant.js';
 
 /** What an external id stands for. `content` is canonical text of everything but the time. */
 export interface Fact {
@@ -11,6 +11,18 @@ export interface Fact {
 export interface KeyedFact extends Fact {
   readonly key: string;
   readonly rowIndex: number;
+}
+
+/** So far two clocks may be apart. */
+const MOST_AHEAD_MS = 60_000;
+
+/** What is dated after now is no fact: it would count as something that is still to come wherever the state of an instant is asked for. */
+export function refuseAhead(rows: readonly KeyedFact[], now: Instant): void {
+  const latest = addMilliseconds(now, MOST_AHEAD_MS);
+  const ahead = rows.find(({ at }) => at !== null && at > latest);
+  if (ahead === undefined) return;
+  const message = `at: ${String(ahead.at)} is still to come: it is ${now}`;
+  throw new BackstopError('BAD_INPUT', message, { rowIndex: ahead.rowIndex, field: 'at' });
 }
 
 export interface SortedOut<R> {

@@ -20,7 +20,7 @@ import {
   refuse,
   type Optional,
 } from './parse.js';
-import type { KeyedFact } from './repeats.js';
+import { refuseAhead, type KeyedFact } from './repeats.js';
 import { bookTrades } from './trade-booking.js';
 import { checkCorrections, loadPastsOf } from './trade-corrections.js';
 import type { Recorded } from './transfers.js';
@@ -96,6 +96,7 @@ async function applyTrades(tx: Tx, rows: readonly TradeRow[]): Promise<Recorded>
   );
   for (const row of rows) checkTrade(row, knownMarket(markets, row), parties);
   const now = await readClock(tx);
+  refuseAhead(rows, now);
   const { fresh, duplicates } = await storeFresh(rows, {
     load: async (keys) =>
       new Map((await loadTrades(tx, keys)).map((t) => [t.externalId, { content: contentOf(t), at: t.at }])),

@@ -9,7 +9,7 @@ import type { Decimal } from '../risk/decimal.js';
 import { storeFresh } from './fresh-rows.js';
 import { knownParty, refuseFundPayment, type FundRule } from './market-facts.js';
 import { openRow, parseRows, readAmount, readId, readInstant, refuse, type Optional } from './parse.js';
-import type { KeyedFact } from './repeats.js';
+import { refuseAhead, type KeyedFact } from './repeats.js';
 
 export interface TransferInput {
   /** The exchange's id of this transfer. */
@@ -66,6 +66,7 @@ export async function applyTransfers(
 ): Promise<Recorded> {
   const parties = await checkTransfers(tx, rows);
   const now = await readClock(tx);
+  refuseAhead(rows, now);
   const { fresh, duplicates } = await storeFresh(rows, {
     load: async (keys) =>
       new Map((await loadTransfers(tx, keys)).map((t) => [t.externalId, { content: contentOf(t), at: t.at }])),

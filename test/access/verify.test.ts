@@ -81,6 +81,7 @@ describe('a token signed with a secret', () => {
     ['of no issuer', (claims) => signed(without('iss', claims))],
     ['without an end', (claims) => signed(without('exp', claims))],
     ['without a subject', (claims) => signed(without('sub', claims))],
+    ['of a subject that looks like another', (claims) => signed({ ...claims, sub: `${String(claims.sub)} ` })],
     ['of an empty subject', (claims) => signed({ ...claims, sub: '' })],
     ['not valid yet', (claims) => signed({ ...claims, nbf: now() + 30 })],
     ['of a trader that is no id', (claims) => signed({ ...claims, trader: 'a b' })],

@@ -134,6 +134,12 @@ const priceLine = (event: Partial<EventFacts['event']>): string | undefined =>
   explainEvent(withEvent(event)).split('\n')[3];
 
 describe('the sentences', () => {
+  it('tell that the fund could have paid, where it was the depth that ended', () => {
+    expect(explainEvent(withEvent({ fundMayPay: '1', fundPaid: '0.001' })).split('\n')[1]).toMatch(
+      /^Not by FUND_EXHAUSTED, for the fund could pay, but for want of buyers: at the mark/,
+    );
+  });
+
   it('tell an event of an inverse market that ended at the mark', () => {
     expect(explainEvent(facts).split('\n')).toEqual([
       'ADL event 7 in BTCUSD, 2025-10-10 21:14:00.25 UTC: the position of sam (5 contracts short) had to be closed, because the account was bankrupt: equity -0.001 BTC, against a maintenance of 0.0001.',

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Client } from 'graphql-ws';
+import { createClient, type Client } from 'graphql-ws';
 import WebSocket from 'ws';
 import type { Scope } from '../../src/access/caller.js';
 import { loadSchema } from '../../src/graphql/schema.js';
@@ -318,6 +318,18 @@ describe('a connection', () => {
       code: 4401,
       reason: 'the token has expired',
     });
+  });
+
+  it('takes a token under its name in whatever case, as a request does', async () => {
+    const authorization = await bearer({ scopes: ['read:account'], traderId: 'alice' });
+    const client = createClient({
+      ...{ url: url.replace(/^http/, 'ws'), webSocketImpl: WebSocket, retryAttempts: 0 },
+      connectionParams: { Authorization: authorization },
+    });
+    const stream = listen(client, 'subscription { marginChanged { externalId } }');
+    expect(await stream.next()).toMatchObject({ marginChanged: { externalId: 'alice' } });
+    stream.stop();
+    await client.dispose();
   });
 
   it('is refused with a token that is not valid', async () => {

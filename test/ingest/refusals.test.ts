@@ -40,6 +40,8 @@ const NO_AMOUNTS: readonly (readonly [what: string, value: unknown])[] = [
   ['nothing', undefined],
 ];
 
+const TOO_SOON: Case = ['a time still to come', { at: '2999-01-01T00:00:00Z' }, 'BAD_INPUT', 'at'];
+
 async function expectRefused(
   record: (rows: never[]) => Promise<unknown>,
   rows: readonly object[],
@@ -94,6 +96,7 @@ describe('a trade is refused for', () => {
     ['a fund as a party', { buyerId: 'fund-usdt' }, 'CONFLICT', 'buyerId'],
     ['a market that is settled', { marketId: 'ETHUSDT' }, 'MARKET_SETTLED', 'marketId'],
     ['a field that does not exist', { fee: '1' }, 'BAD_INPUT', 'fee'],
+    TOO_SOON,
   ])('%s', async (...bad) => {
     await expectRefused((rows) => recordTrades(db.sql, rows), [sound, { ...sound, id: 'bad', ...bad[1] }], bad);
   });
@@ -119,6 +122,7 @@ describe('a transfer is refused for', () => {
       'amount',
     ],
     ['an id that is stored with other content', { id: 'transfer-1', amount: '999' }, 'ID_REUSED', 'id'],
+    TOO_SOON,
   ])('%s', async (...bad) => {
     await expectRefused((rows) => recordTransfers(db.sql, rows), [sound, { ...sound, id: 'bad', ...bad[1] }], bad);
   });

@@ -73,15 +73,22 @@ export function makeProtocol(options: ProtocolOptions): Server<Connection> {
   });
 }
 
+/** Written in whatever case, as in a request: editors pass on the names of their headers as they were typed. */
+function authorizationOf(params: unknown): string | undefined {
+  for (const [name, value] of Object.entries(params ?? {}))
+    if (name.toLowerCase() === 'authorization' && typeof value === 'string') return value;
+  return undefined;
+}
+
 /** False: the token is not valid, or too many have been tried. All that is begun on the connection ends with its token. */
 async function admit({ parts, limiter }: ProtocolOptions, connection: Connection, params: unknown): Promise<boolean> {
   const { address, request } = connection;
   const { headers } = request;
-  const given = (params as { readonly authorization?: unknown } | undefined)?.authorization;
+  const given = authorizationOf(params);
   let caller = ANONYMOUS;
   try {
     try {
-      caller = await callerOf(parts.verify, typeof given === 'string' ? given : headers.authorization);
+      caller = await callerOf(parts.verify, given ?? headers.authorization);
     } finally {
       await limiter?.take(rateKeyOf(caller.subject, address));
     }
