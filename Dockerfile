@@ -15,9 +15,11 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM node:22-bookworm-slim
-# Two arenas: with more of them memory that was given back stays with the process.
+# So that memory that was given back leaves the process: few arenas, and large arrays always in pages of their own.
 ENV NODE_ENV=production \
     MALLOC_ARENA_MAX=2 \
+    MALLOC_MMAP_THRESHOLD_=262144 \
+    MALLOC_TRIM_THRESHOLD_=1048576 \
     HOST=0.0.0.0 \
     PORT=4000
 WORKDIR /app

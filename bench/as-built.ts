@@ -6,6 +6,13 @@ import { packageRoot } from '../src/config.js';
 
 const SHIPPED = ['bin', 'dist', 'data', 'prisma/migrations', 'package.json', 'schema.graphql'];
 
+/** As the image sets them: how memory is given back. */
+export const IMAGE_SETTINGS = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: '262144',
+  MALLOC_TRIM_THRESHOLD_: '1048576',
+};
+
 /**
  * Builds what the image has into `folder`: without sources beside it, `bin/backstop.js` runs the build, as it does in service.
  * Returns the path of that program.

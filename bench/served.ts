@@ -6,6 +6,7 @@ import { recordPrices } from '../src/ingest/prices.js';
 import { recordTrades } from '../src/ingest/trades.js';
 import { bearer } from '../test/support/access.js';
 import { startServe, type Served } from '../test/support/serve.js';
+import { IMAGE_SETTINGS } from './as-built.js';
 import { pricesOf, type Prices } from './prices.js';
 import { measureFanOut, type FanOut } from './streams.js';
 import { summarize, type Times } from './timing.js';
@@ -45,7 +46,7 @@ const RANKING = `{ market(symbol: "${MARKET}") { markPrice { price } adl(side: L
 /** A process of its own serves the API and runs the job on its interval, as `backstop serve` does. `program`: as it is built. */
 export async function measureService(databaseUrl: string, program: string): Promise<ServiceTimes> {
   const sql = openSql(databaseUrl, { max: 2 });
-  const served = await startServe('all', { DATABASE_URL: databaseUrl }, program);
+  const served = await startServe('all', { DATABASE_URL: databaseUrl, ...IMAGE_SETTINGS }, program);
   try {
     const prices = await pricesOf(sql);
     const visible = await measureVisible(sql, served, prices);
