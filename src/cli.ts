@@ -110,6 +110,7 @@ function commands(setting: Setting, outcome: { code: number }): Command {
     .option('--database <name>', 'another database on the server, such as that of a replay')
     .action((what: string, options: { verify: boolean; database?: string }) =>
       inDatabase(setting, options, async (sql) => {
+        if (options.verify) checkNumber(what);
         process.stdout.write(`${await explain(sql, what)}\n`);
         if (options.verify) outcome.code = await verifyOneEvent(sql, what);
       }),
@@ -132,6 +133,11 @@ function addVerify(program: Command, setting: Setting, outcome: { code: number }
         outcome.code = await verify(sql, options);
       }),
     );
+}
+
+function checkNumber(event: string): void {
+  if (/^\d+$/.test(event)) return;
+  throw new BackstopError('BAD_INPUT', `--verify makes an ADL event again: ${event} is not the number of one.`);
 }
 
 async function verifyOneEvent(sql: Sql, event: string): Promise<number> {
