@@ -110,9 +110,7 @@ function commands(setting: Setting, outcome: { code: number }): Command {
     .option('--database <name>', 'another database on the server, such as that of a replay')
     .action((what: string, options: { verify: boolean; database?: string }) =>
       inDatabase(setting, options, async (sql) => {
-        if (options.verify) checkNumber(what);
-        process.stdout.write(`${await explain(sql, what)}\n`);
-        if (options.verify) outcome.code = await verifyOneEvent(sql, what);
+        outcome.code = await explainOne(sql, what, options.verify);
       }),
     );
   addVerify(program, setting, outcome);
@@ -135,9 +133,12 @@ function addVerify(program: Command, setting: Setting, outcome: { code: number }
     );
 }
 
-function checkNumber(event: string): void {
-  if (/^\d+$/.test(event)) return;
-  throw new BackstopError('BAD_INPUT', `--verify makes an ADL event again: ${event} is not the number of one.`);
+/** Its exit code. */
+async function explainOne(sql: Sql, what: string, isVerified: boolean): Promise<number> {
+  if (isVerified && !/^\d+$/.test(what))
+    throw new BackstopError('BAD_INPUT', `--verify makes an ADL event again: ${what} is not the number of one.`);
+  process.stdout.write(`${await explain(sql, what)}\n`);
+  return isVerified ? verifyOneEvent(sql, what) : 0;
 }
 
 async function verifyOneEvent(sql: Sql, event: string): Promise<number> {
