@@ -8,7 +8,7 @@ import type { Log } from '../telemetry.js';
 export interface RetentionOptions {
   readonly sql: Sql;
   readonly log: Log;
-  /** What happened or was stored within so many days stays; undefined: all prices and order books do. */
+  /** What happened or was stored within so many days stays; undefined: everything but keys does. */
   readonly days: number | undefined;
   /** Between two batches. */
   readonly pauseMs?: number;
@@ -26,8 +26,8 @@ const FROM_THE_BEGINNING = '0';
 
 /**
  * Removes keys of requests whose term is over and, where it is told to, old prices, order books and told snapshots that nothing
- * needs, a batch at a time. Any number of processes may do it. Where it
- * is it keeps in mind alone: one that is killed leaves whole batches, and the next one looks from the beginning.
+ * needs, a batch at a time. Any number of processes may do it. Where it is it keeps in mind alone: one that is killed leaves
+ * whole batches, and the next one looks from the beginning.
  */
 export class Retention {
   readonly #options: RetentionOptions;
